@@ -1,0 +1,62 @@
+# The two commands that do everything are `make run` and `make test`; `make help` lists the others.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotos
+PUBLIC_PROTOS := $(sort $(wildcard protos/tertulia/chat/v1/*.proto) protos/buf/validate/validate.proto)
+INTERNAL_PROTOS := $(sort $(wildcard protos/tertulia_internal/*/v1/*.proto))
+
+.PHONY: help install proto run test test-fast lint format lock build clean
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+.venv/.installed: requirements.txt pyproject.toml libs/sdk/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e libs/sdk -e .
+	touch $@
+
+install: .venv/.installed ## make .venv with everything that is locked, and the project itself
+
+gen/.made: $(PUBLIC_PROTOS) $(INTERNAL_PROTOS) .venv/.installed
+	rm -rf gen libs/sdk/tertulia/chat libs/sdk/buf && mkdir -p gen
+	PATH=$(BIN):$$PATH $(PROTOC) --python_out=libs/sdk --grpc_python_out=libs/sdk --mypy_out=quiet:libs/sdk \
+		--mypy_grpc_out=quiet:libs/sdk $(PUBLIC_PROTOS)
+	PATH=$(BIN):$$PATH $(PROTOC) --python_out=gen --grpc_python_out=gen --mypy_out=quiet:gen --mypy_grpc_out=quiet:gen \
+		$(INTERNAL_PROTOS)
+	touch gen/tertulia_internal/py.typed libs/sdk/buf/py.typed $@
+
+proto: gen/.made ## generate the Python stubs of protos/
+
+run: gen/.made ## run all of Tertulia here; Ctrl-C stops it
+	@$(BIN)/tertulia serve
+
+test: gen/.made ## all tests
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+test-fast: gen/.made ## the tests that start no process
+	$(BIN)/pytest -n 2 tests/unit tests/conformance
+
+lint: gen/.made ## style, types, import rules, proto rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code --exclude-path protos/buf
+
+format: .venv/.installed ## put code and protos into form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/buf format -w --exclude-path protos/buf
+
+lock: .venv/.installed ## lock requirements.in anew
+	$(BIN)/uv pip compile requirements.in --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links \
+		--python-version 3.11 --universal --quiet -o requirements.txt
+
+build: gen/.made ## both wheels, into dist/
+	$(BIN)/python -m build --no-isolation --wheel --outdir dist libs/sdk
+	$(BIN)/python -m build --no-isolation --wheel --outdir dist .
+
+clean: ## remove everything that make made
+	rm -rf .venv gen dist libs/sdk/tertulia/chat libs/sdk/buf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

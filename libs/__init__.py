@@ -1,0 +1,1 @@
+"""What the services share: ports with their adapters, and the runtime that every process stands on."""

@@ -1,0 +1,1 @@
+"""gRPC as every service speaks it: errors, servers, clients, the caller's identity."""

@@ -1,0 +1,174 @@
+"""A gRPC server as every service runs it: health, reflection, clean errors, correlation ids, metrics, a drain."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from libs.rpc.caller import correlation_id, correlation_of
+from libs.rpc.client import MAX_MESSAGE_BYTES
+from libs.rpc.errors import TertuliaError, internal
+from libs.rpc.status import to_status
+
+log = structlog.get_logger()
+
+_OWN_PACKAGES = ("/tertulia.", "/tertulia_internal.")
+
+Handler = Callable[[object, grpc.aio.ServicerContext[object, object]], Awaitable[object]]
+StreamHandler = Callable[[object, grpc.aio.ServicerContext[object, object]], AsyncIterator[object]]
+
+
+class CleanErrors(grpc.aio.ServerInterceptor):
+    """Makes statuses of our errors and hides every other exception behind a correlation id (I10); counts and times calls.
+
+    Streams that live long (`response_streaming`) are not timed, only their errors are cleaned.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._calls = Counter("tertulia_rpc_calls", "Unary calls answered.", ["method", "code"], registry=registry)
+        self._seconds = Histogram(
+            "tertulia_rpc_seconds",
+            "Time to answer unary calls.",
+            ["method"],
+            registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+        )
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(_OWN_PACKAGES):
+            return handler
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(method, cast("Handler", handler.unary_unary)),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        if handler.stream_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(
+                _stream(handler.stream_stream), handler.request_deserializer, handler.response_serializer
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                _stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
+            )
+        return handler
+
+    def _unary(self, method: str, inner: Handler) -> Handler:
+        seconds = self._seconds.labels(method)
+        count = self._calls.labels
+
+        async def unary(request: object, context: grpc.aio.ServicerContext[object, object]) -> object:
+            begun = time.perf_counter()
+            token = correlation_id.set(correlation_of(context.invocation_metadata() or ()))
+            try:
+                response = await inner(request, context)
+            except Exception as error:  # noqa: BLE001 - the one place where faults are turned into statuses
+                clean = _clean(error)
+                count(method, clean.code.name).inc()
+                await context.abort_with_status(rpc_status.to_status(to_status(clean)))
+            else:
+                count(method, "OK").inc()
+                return response
+            finally:
+                seconds.observe(time.perf_counter() - begun)
+                correlation_id.reset(token)
+
+        return unary
+
+
+def _stream(inner: Callable[..., Any]) -> Callable[..., Any]:
+    if inspect.isasyncgenfunction(inner):
+        return inner  # reflection and health of grpcio; our own streams write to the context
+
+    async def stream(request: object, context: grpc.aio.ServicerContext[object, object]) -> None:
+        correlation_id.set(correlation_of(context.invocation_metadata() or ()))
+        try:
+            await cast("Handler", inner)(request, context)
+        except Exception as error:  # noqa: BLE001 - as above
+            await context.abort_with_status(rpc_status.to_status(to_status(_clean(error))))
+
+    return stream
+
+
+def _clean(error: Exception) -> TertuliaError:
+    if isinstance(error, TertuliaError):
+        return error
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    log.error("call_failed", exc_info=error, correlation_id=correlation_id.get())
+    return internal(correlation_id.get())
+
+
+def server_options(max_receive_bytes: int, max_streams: int) -> Sequence[tuple[str, int]]:
+    """Limits of a server: message size in bytes, concurrent streams per connection."""
+    return (
+        ("grpc.max_receive_message_length", max_receive_bytes),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_concurrent_streams", max_streams),
+        ("grpc.max_metadata_size", 16 * 1024),
+        ("grpc.absolute_max_metadata_size", 16 * 1024),  # a soft limit below the hard one rejects at random
+        ("grpc.so_reuseport", 0),  # two processes on one port are a mistake, not a balancer
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+        ("grpc.http2.max_pings_without_data", 0),
+    )
+
+
+def new_server(
+    registry: CollectorRegistry, *, max_receive_bytes: int = MAX_MESSAGE_BYTES, max_streams: int = 1_000
+) -> grpc.aio.Server:
+    """A server with our limits and clean errors; add services to it, then run it by `served`."""
+    return grpc.aio.server(interceptors=[CleanErrors(registry)], options=server_options(max_receive_bytes, max_streams))
+
+
+@asynccontextmanager
+async def served(
+    server: grpc.aio.Server, listen: str, services: Sequence[str], drain_seconds: float
+) -> AsyncIterator[str]:
+    """Serve while the body runs, with health and reflection for the named services; then drain.
+
+    Yields the address, with the real port where `listen` said port 0. Draining: health says NOT_SERVING, no new call is
+    taken, open calls get `drain_seconds`, then are cut.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    try:
+        port = server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {listen}: is another process there?") from error
+    await server.start()
+    for name in ("", *services):
+        await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    address = listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
+    log.info("serving", address=address)
+    try:
+        yield address
+    finally:
+        await asyncio.shield(_drain(server, health_servicer, drain_seconds))
+
+
+async def _drain(server: grpc.aio.Server, health_servicer: health.aio.HealthServicer, seconds: float) -> None:
+    await health_servicer.enter_graceful_shutdown()
+    await server.stop(seconds)
+    log.info("stopped")

@@ -1,0 +1,1 @@
+"""Tertulia: in-app messaging. The Python SDK."""

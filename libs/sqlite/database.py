@@ -1,0 +1,189 @@
+"""One SQLite file: a writer thread that commits in groups, reader threads, and a lock that keeps other processes out."""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+Result = TypeVar("Result")
+
+_MAX_WAITING = 10_000  # writes that may wait for the writer; beyond it callers get WriterOverloaded
+_READERS = 2
+
+
+class DatabaseLocked(Exception):
+    """Another process holds the database. Stop it first: two owners of one file is what the lock prevents."""
+
+
+class WriterOverloaded(Exception):
+    """Too many writes are waiting. Nothing was written."""
+
+
+class _Write(NamedTuple):
+    statements: Callable[[sqlite3.Connection], object]
+    done: asyncio.Future[object]
+
+
+class Database:
+    """Writes are durable when they return (WAL, synchronous=FULL), and share an fsync with all that waited beside them.
+
+    Made by `open_database`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[_Write] = []
+        self._wake = threading.Condition()
+        self._closing = False
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
+        self._reader = threading.local()
+        self._reader_connections: list[sqlite3.Connection] = []
+        self._writer = threading.Thread(target=self._write_groups, name="sqlite-writer", daemon=True)
+        self.commits = 0
+        """Transactions committed so far: each is one fsync of the write-ahead log."""
+
+    async def write(self, statements: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run `statements` in the writer thread inside a transaction; return its result once that is durable.
+
+        A failure undoes its own statements only.
+
+        Raises:
+            WriterOverloaded: nothing was written.
+            sqlite3.Error: the statements or the commit failed; nothing of them was written. When a commit failed for I/O,
+                what is on disk is unknown until the file is opened again.
+            Exception: whatever else `statements` raised.
+        """
+        done: asyncio.Future[Result] = self._loop.create_future()
+        with self._wake:
+            if self._closing:
+                raise sqlite3.ProgrammingError("the database is closed")
+            if len(self._waiting) >= _MAX_WAITING:
+                raise WriterOverloaded
+            self._waiting.append(_Write(statements, done))  # type: ignore[arg-type] # a Future is read by its owner alone
+            self._wake.notify()
+        return await done
+
+    async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run `query` in a reader thread: it sees everything whose write has returned.
+
+        Raises:
+            sqlite3.Error: the query failed.
+        """
+        return await self._loop.run_in_executor(self._readers, lambda: query(self._reader_connection()))
+
+    def start(self) -> None:
+        self._writer.start()
+
+    async def close(self) -> None:
+        """Finish what waits, then close everything."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        await asyncio.to_thread(self._writer.join)
+        self._readers.shutdown()
+        for connection in self._reader_connections:
+            connection.close()
+
+    def _connect(self, *, writable: bool) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA busy_timeout=5000")
+        if not writable:
+            connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    def _reader_connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._reader, "connection", None)
+        if connection is None:
+            connection = self._reader.connection = self._connect(writable=False)
+            self._reader_connections.append(connection)
+        return connection
+
+    def _write_groups(self) -> None:
+        connection = self._connect(writable=True)
+        while True:
+            with self._wake:
+                while not self._waiting and not self._closing:
+                    self._wake.wait()
+                group, self._waiting = self._waiting, []
+            if not group:
+                break
+            outcomes = self._commit(connection, group)
+            self._loop.call_soon_threadsafe(_settle, group, outcomes)
+        connection.close()
+
+    def _commit(self, connection: sqlite3.Connection, group: list[_Write]) -> list[object]:
+        """One transaction for the group; returns each write's result, or the exception that it ended with."""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [_run(connection, write) for write in group]
+            connection.execute("COMMIT")
+            self.commits += 1
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return [error] * len(group)
+        return outcomes
+
+
+def _run(connection: sqlite3.Connection, write: _Write) -> object:
+    """The write's result, or its exception with its statements undone."""
+    connection.execute("SAVEPOINT one")
+    try:
+        result = write.statements(connection)
+    except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
+        connection.execute("ROLLBACK TO one")
+        result = error
+    connection.execute("RELEASE one")
+    return result
+
+
+def _settle(group: list[_Write], outcomes: list[object]) -> None:
+    for write, outcome in zip(group, outcomes, strict=True):
+        if write.done.cancelled():
+            continue
+        if isinstance(outcome, Exception):
+            write.done.set_exception(outcome)
+        else:
+            write.done.set_result(outcome)
+
+
+@asynccontextmanager
+async def open_database(path: Path, schema: str) -> AsyncIterator[Database]:
+    """Hold the database at `path` for as long as the body runs; create it with `schema` (idempotent SQL) if need be.
+
+    The lock is an exclusive flock on `{path}.lock`, held for the life of the process: the kernel drops it when the
+    process dies, however it dies, and never before.
+
+    Raises:
+        DatabaseLocked: another process holds it.
+        sqlite3.Error: the file is no database, or the schema does not fit.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DatabaseLocked(f"{path} is in use by another process; stop that one first") from error
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript(schema)
+        connection.close()
+        database = Database(path)
+        database.start()
+        try:
+            yield database
+        finally:
+            await asyncio.shield(database.close())
+    finally:
+        os.close(lock)

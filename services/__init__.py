@@ -1,0 +1,1 @@
+"""The services. Each folder is a process of its own; none imports another."""
