@@ -80,7 +80,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> TertuliaError:
 
 def _status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
     try:
-        status: status_pb2.Status | None = rpc_status.from_call(error)
+        status: status_pb2.Status | None = rpc_status.from_call(error)  # type: ignore[arg-type] # AioRpcError has all that it reads
     except ValueError:  # code and message were changed on the way: believe the plain ones
         return None
     return status
