@@ -1,0 +1,1 @@
+"""What tests of several kinds use: servers to run against, and the stack as a user starts it."""
