@@ -1,0 +1,112 @@
+"""All of Tertulia on one machine, started as a user starts it: `tertulia serve`."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+
+COMMAND = Path(sys.executable).parent / "tertulia"
+SERVICES = ("message_store", "channel", "presence", "gateway")
+_START_SECONDS = 60
+_STOP_SECONDS = 30
+
+
+class Stack:
+    """A running `tertulia serve`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, address: str, data: Path) -> None:
+        self._process = process
+        self.address = address
+        self.data = data
+
+    @property
+    def supervisor_pid(self) -> int:
+        return self._process.pid
+
+    def pid(self, part: str) -> int:
+        """The process of a service, or of `nats-server`, as it runs now.
+
+        Raises:
+            ProcessLookupError: it is down just now.
+        """
+        for child in psutil.Process(self._process.pid).children(recursive=True):
+            try:
+                words = child.cmdline()
+            except psutil.Error:
+                continue
+            if f"services.{part}" in words or (words and Path(words[0]).name == part):
+                return child.pid
+        raise ProcessLookupError(f"{part} is not running")
+
+    def kill(self, part: str) -> None:
+        """kill -9 of one process. The supervisor starts it again."""
+        os.kill(self.pid(part), signal.SIGKILL)
+
+    def environment(self) -> dict[str, str]:
+        """The environment in which the `tertulia` command talks to this stack."""
+        return {**os.environ, "TERTULIA_ADDRESS": self.address}
+
+    async def run(self, *arguments: str, seconds: float = 60) -> tuple[int, str, str]:
+        """Run a `tertulia` command against this stack: its exit code, standard output and standard error."""
+        process = await asyncio.create_subprocess_exec(
+            COMMAND,
+            *arguments,
+            env=self.environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(seconds):
+            out, err = await process.communicate()
+        return process.returncode or 0, out.decode(), err.decode()
+
+    async def json(self, *arguments: str, seconds: float = 60) -> list[dict[str, object]]:
+        """Run a command with `--json` that must succeed: the objects that it printed."""
+        code, out, err = await self.run(*arguments, "--json", seconds=seconds)
+        assert code == 0, f"tertulia {' '.join(arguments)} ended with {code}: {err}"
+        return [json.loads(line) for line in out.splitlines()]
+
+
+@asynccontextmanager
+async def running_stack(data: Path) -> AsyncIterator[Stack]:
+    """Start everything on free ports with its data in `data`; stop it gracefully afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        COMMAND,
+        "serve",
+        "--port",
+        "0",
+        "--data",
+        str(data),
+        "--json",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=(data.parent / "serve.stderr").open("ab"),
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(_START_SECONDS):
+            line = await process.stdout.readline()
+        assert line, f"tertulia serve did not start; see {data.parent / 'serve.stderr'}"
+        yield Stack(process, json.loads(line)["address"], data)
+    finally:
+        await _stop(process)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
