@@ -112,6 +112,8 @@ def _acknowledged_is_in_history(sends: Sequence[SendRecord], by_seq: Mapping[int
 def _once(history: Sequence[Entry]) -> Iterable[Violation]:
     first: dict[tuple[str, str], int] = {}
     for entry in history:
+        if not entry.client_id:  # readers are not shown those of membership events
+            continue
         earlier = first.setdefault((entry.sender, entry.client_id), entry.seq)
         if earlier != entry.seq:
             yield Violation("I4", f"{entry.client_id} of {entry.sender} stands at {earlier} and at {entry.seq}")

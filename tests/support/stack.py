@@ -76,19 +76,20 @@ class Stack:
 @asynccontextmanager
 async def running_stack(data: Path) -> AsyncIterator[Stack]:
     """Start everything on free ports with its data in `data`; stop it gracefully afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        COMMAND,
-        "serve",
-        "--port",
-        "0",
-        "--data",
-        str(data),
-        "--json",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=(data.parent / "serve.stderr").open("ab"),
-        start_new_session=True,
-    )
+    with (data.parent / "serve.stderr").open("ab") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            COMMAND,
+            "serve",
+            "--port",
+            "0",
+            "--data",
+            str(data),
+            "--json",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
     try:
         assert process.stdout is not None
         async with asyncio.timeout(_START_SECONDS):

@@ -1,0 +1,1 @@
+"""The two distributions, as somebody gets them who has no checkout."""
