@@ -1,0 +1,46 @@
+"""The port for applications (tenants) and the keys of their back ends."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A tenant. Everything else belongs to one."""
+
+    application_id: str
+    """`[A-Za-z0-9_-]{1,64}`."""
+    name: str
+    page_token_secret: bytes
+    """Random; page tokens are signed with it, so that they hold across restarts and between processes."""
+    create_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A secret that tokens of an application are signed with. It is withdrawn, never deleted or changed."""
+
+    application_id: str
+    key_id: str
+    """`[A-Za-z0-9_-]{1,64}`."""
+    secret: bytes
+    withdrawn: bool = False
+
+
+class ApplicationStore(Protocol):
+    """Applications and their keys. Errors of every method: see `libs.directory.Directory`."""
+
+    async def create(self, application: Application) -> Application:
+        """Store an application unless its id is taken; return the one that has the id now, given or earlier."""
+
+    async def get(self, application_id: str) -> Application | None:
+        """The application; None: there is none."""
+
+    async def create_key(self, key: Key) -> Key:
+        """Store a key unless its id is taken in its application; return the one that has the id now."""
+
+    async def get_key(self, application_id: str, key_id: str) -> Key | None:
+        """The key, withdrawn or not; None: there is none."""
+
+    async def withdraw_key(self, application_id: str, key_id: str) -> None:
+        """Mark a key as withdrawn, for ever. Where there is none, nothing happens."""

@@ -1,0 +1,26 @@
+"""The five stores together."""
+
+from dataclasses import dataclass
+
+from libs.directory.applications import ApplicationStore
+from libs.directory.channels import ChannelStore
+from libs.directory.members import MemberStore
+from libs.directory.positions import PositionStore
+from libs.directory.users import UserStore
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The stores of one engine, opened together; each adapter has an async context manager that yields one.
+
+    Every method of every store is safe to repeat with the same arguments, and may raise:
+
+        DirectoryUnavailable: the engine does not answer. Of a method that writes the outcome is unknown: repeat it.
+        DirectoryOverloaded: too much is waiting; nothing was done.
+    """
+
+    applications: ApplicationStore
+    users: UserStore
+    channels: ChannelStore
+    members: MemberStore
+    positions: PositionStore

@@ -1,0 +1,59 @@
+"""ApplicationStore on SQLite."""
+
+import sqlite3
+
+from libs.directory.applications import Application, Key
+from libs.directory.sqlite.calls import Calls
+
+_GET = "SELECT application_id, name, page_token_secret, create_time_ms FROM applications WHERE application_id = ?"
+_GET_KEY = "SELECT application_id, key_id, secret, withdrawn FROM keys WHERE application_id = ? AND key_id = ?"
+
+
+class SqliteApplications:
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def create(self, application: Application) -> Application:
+        def statements(connection: sqlite3.Connection) -> Application:
+            connection.execute(
+                "INSERT INTO applications VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (
+                    application.application_id,
+                    application.name,
+                    application.page_token_secret,
+                    application.create_time_ms,
+                ),
+            )
+            return Application(*connection.execute(_GET, (application.application_id,)).fetchone())
+
+        return await self._calls.write(statements)
+
+    async def get(self, application_id: str) -> Application | None:
+        row = await self._calls.read(lambda connection: connection.execute(_GET, (application_id,)).fetchone())
+        return None if row is None else Application(*row)
+
+    async def create_key(self, key: Key) -> Key:
+        def statements(connection: sqlite3.Connection) -> Key:
+            connection.execute(
+                "INSERT INTO keys VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (key.application_id, key.key_id, key.secret, key.withdrawn),
+            )
+            return _key(connection.execute(_GET_KEY, (key.application_id, key.key_id)).fetchone())
+
+        return await self._calls.write(statements)
+
+    async def get_key(self, application_id: str, key_id: str) -> Key | None:
+        row = await self._calls.read(
+            lambda connection: connection.execute(_GET_KEY, (application_id, key_id)).fetchone()
+        )
+        return None if row is None else _key(row)
+
+    async def withdraw_key(self, application_id: str, key_id: str) -> None:
+        await self._calls.execute(
+            "UPDATE keys SET withdrawn = 1 WHERE application_id = ? AND key_id = ?", [(application_id, key_id)]
+        )
+
+
+def _key(row: tuple[str, str, bytes, int]) -> Key:
+    application_id, key_id, secret, withdrawn = row
+    return Key(application_id, key_id, secret, bool(withdrawn))

@@ -1,0 +1,66 @@
+"""Commands on the service's database, for operators. They hold its lock: stop the service first.
+
+python -m services.channel create-application NAME              prints the application's secret, this once
+python -m services.channel withdraw-key APPLICATION KEY         tokens signed with that key are refused from then on
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import typer
+
+from libs.directory.directory import Directory
+from libs.directory.sqlite import sqlite_directory
+from libs.runtime.errors import CannotStart
+from libs.runtime.logs import configure_logs
+from libs.runtime.process import report_failure
+from libs.runtime.settings import load_settings
+from services.channel.applications import Applications
+from services.channel.clock import now_ms
+from services.channel.secret_string import ID_FORM, format_secret
+from services.channel.settings import ChannelSettings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Administers the channel service's database.")
+
+
+@app.command()
+def create_application(name: str) -> None:
+    """Make an application and print its secret (TERTULIA_SECRET), which is not shown again.
+
+    NAME is its id: letters, digits, _ and -, at most 64.
+    """
+
+    async def create(directory: Directory) -> None:
+        if not ID_FORM.fullmatch(name):
+            raise CannotStart(f"{name!r}: an application's id is 1 to 64 letters, digits, _ and -")
+        key = await Applications(directory.applications, now_ms).create(name)
+        if key is None:
+            raise CannotStart(f"there is an application {name!r} already")
+        typer.echo(format_secret(key))
+
+    _with_directory(create)
+
+
+@app.command()
+def withdraw_key(application: str, key: str) -> None:
+    """Withdraw a key for ever. Gateways forget it when what they remember of it expires."""
+
+    async def withdraw(directory: Directory) -> None:
+        if await directory.applications.get_key(application, key) is None:
+            raise CannotStart(f"application {application!r} has no key {key!r}")
+        await directory.applications.withdraw_key(application, key)
+
+    _with_directory(withdraw)
+
+
+def _with_directory(command: Callable[[Directory], Awaitable[None]]) -> None:
+    async def run(settings: ChannelSettings) -> None:
+        async with sqlite_directory(settings.database) as directory:
+            await command(directory)
+
+    configure_logs(ChannelSettings.service, "info")
+    try:
+        asyncio.run(run(load_settings(ChannelSettings)))
+    except Exception as error:  # noqa: BLE001 - the last place: what got here ends the process
+        report_failure(error)
+        raise SystemExit(1) from None

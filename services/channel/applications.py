@@ -1,0 +1,50 @@
+"""Applications and their keys."""
+
+import secrets
+from collections.abc import Callable
+
+from tertulia.chat.v1 import error_pb2
+
+from libs.directory.applications import Application, ApplicationStore, Key
+from libs.rpc.errors import NotFound
+from services.channel.secret_string import new_key
+
+_PAGE_TOKEN_SECRET_BYTES = 32
+
+
+class Applications:
+    """The tenants. The development key is held in memory only: a process that was not told of it does not know it."""
+
+    def __init__(self, store: ApplicationStore, now_ms: Callable[[], int], development_key: Key | None = None) -> None:
+        self._store = store
+        self._now_ms = now_ms
+        self._development_key = development_key
+
+    async def seed_development(self) -> None:
+        """Make the development application, if this process is to have one and there is none."""
+        if self._development_key is not None:
+            await self._store.create(self._new(self._development_key.application_id, "development"))
+
+    async def create(self, application_id: str) -> Key | None:
+        """Make an application with a random key; None if there is one of that id."""
+        wanted = self._new(application_id, application_id)
+        if await self._store.create(wanted) != wanted:
+            return None
+        return await self._store.create_key(new_key(application_id))
+
+    async def key(self, application_id: str, key_id: str) -> Key:
+        """The key that tokens are checked with.
+
+        Raises:
+            NotFound: TOKEN_INVALID: there is none, or it was withdrawn.
+        """
+        development = self._development_key
+        if development is not None and (application_id, key_id) == (development.application_id, development.key_id):
+            return development
+        key = await self._store.get_key(application_id, key_id)
+        if key is None or key.withdrawn:
+            raise NotFound("the token's key is not known", error_pb2.ERROR_REASON_TOKEN_INVALID)
+        return key
+
+    def _new(self, application_id: str, name: str) -> Application:
+        return Application(application_id, name, secrets.token_bytes(_PAGE_TOKEN_SECRET_BYTES), self._now_ms())

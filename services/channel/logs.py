@@ -1,0 +1,93 @@
+"""The logs in message_store, as this service uses them."""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import structlog
+from tertulia.chat.v1 import error_pb2
+from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+
+from libs.rpc import client
+from libs.rpc.errors import DeadlineExceeded, TertuliaError, Unavailable
+from libs.rpc.status import unavailable
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+_HEADS_A_CALL = 20_000  # LogService.Heads takes no more
+_HEADS_WITH_MESSAGE_A_CALL = 200  # a message is up to 57 KB, an answer up to 16 MiB
+_COUNTS_A_CALL = 1_000  # LogService.Counts takes no more
+_SCANS = 100  # each covers 10,000 events of a search for an earlier try
+_RETRY_MS = 500
+
+
+class Logs:
+    """Calls of LogService. What reads raise is UNAVAILABLE: nothing was done; an append's outcome may be unknown."""
+
+    def __init__(self, stub: "log_pb2_grpc.LogServiceAsyncStub") -> None:
+        self._stub = stub
+
+    async def append(self, items: Sequence[log_pb2.AppendItem]) -> list[int]:
+        """Append all items, or find those that were appended by an earlier try; return their seqs.
+
+        Raises:
+            Unavailable: OUTCOME_UNKNOWN: some or all may not be there. Repeat the same items.
+        """
+        waiting = list(items)
+        for _ in range(_SCANS):
+            results = await self._try(waiting)
+            for item, result in zip(waiting, results, strict=True):
+                if result.refusal == log_pb2.APPEND_REFUSAL_DEDUP_SCAN_LIMIT:
+                    item.after_seq = result.seq
+                elif result.refusal:
+                    log.error("append_refused", refusal=log_pb2.AppendRefusal.Name(result.refusal), id=item.client_id)
+                    raise _unknown()
+            if not any(result.refusal for result in results):
+                return [result.seq for result in results]
+        log.error("append_not_found_in_time", scans=_SCANS)
+        raise _unknown()
+
+    async def heads(self, keys: Sequence[log_pb2.LogKey], *, with_last_message: bool = False) -> list[log_pb2.Head]:
+        """The heads of logs, in order."""
+        size = _HEADS_WITH_MESSAGE_A_CALL if with_last_message else _HEADS_A_CALL
+        heads: list[log_pb2.Head] = []
+        for part in _parts(keys, size):
+            request = log_pb2.HeadsRequest(logs=part, with_last_message=with_last_message)
+            try:
+                response = await client.call(self._stub.Heads, request)
+            except (Unavailable, DeadlineExceeded) as error:
+                raise unavailable("message_store") from error
+            heads.extend(response.heads)
+        return heads
+
+    async def counts(self, positions: Sequence[log_pb2.LogPosition]) -> list[int]:
+        """The message counts at places of logs, in order; -1 above the head."""
+        counts: list[int] = []
+        for part in _parts(positions, _COUNTS_A_CALL):
+            try:
+                response = await client.call(self._stub.Counts, log_pb2.CountsRequest(positions=part))
+            except (Unavailable, DeadlineExceeded) as error:
+                raise unavailable("message_store") from error
+            counts.extend(response.message_counts)
+        return counts
+
+    async def _try(self, items: Sequence[log_pb2.AppendItem]) -> Sequence[log_pb2.AppendResult]:
+        try:
+            response = await client.call(self._stub.Append, log_pb2.AppendRequest(items=items))
+        except TertuliaError as error:
+            log.warning("append_failed", error=str(error))
+            raise _unknown() from error
+        return response.results
+
+
+def _unknown() -> Unavailable:
+    return Unavailable(
+        "the change is recorded and will be completed; repeat the call to wait for it",
+        error_pb2.ERROR_REASON_OUTCOME_UNKNOWN,
+        retry_after_ms=_RETRY_MS,
+    )
+
+
+def _parts(whole: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(whole), size):
+        yield whole[start : start + size]

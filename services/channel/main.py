@@ -1,0 +1,86 @@
+"""The composition root of the channel service."""
+
+import asyncio
+from contextlib import suppress
+
+from tertulia.chat.v1 import channel_pb2, channel_pb2_grpc, user_pb2, user_pb2_grpc
+from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
+from tertulia_internal.message_store.v1 import log_pb2_grpc
+
+from libs.bus.nats import nats_bus
+from libs.directory.sqlite import sqlite_directory
+from libs.rpc.client import open_channel
+from libs.rpc.errors import TertuliaError
+from libs.rpc.server import new_server, served
+from libs.runtime.metrics import metrics_served, new_registry
+from libs.runtime.process import every, running, settle_memory
+from services.channel.access import Access
+from services.channel.access_service import AccessService
+from services.channel.applications import Applications
+from services.channel.channel_service import ChannelService
+from services.channel.channels import Channels
+from services.channel.clock import now_ms
+from services.channel.lists import Lists
+from services.channel.logs import Logs
+from services.channel.membership import Membership
+from services.channel.people import People
+from services.channel.read_positions import ReadPositions
+from services.channel.seats import Seats
+from services.channel.settings import ChannelSettings
+from services.channel.user_service import UserService
+
+SERVICES = tuple(
+    descriptor.services_by_name[name].full_name
+    for descriptor, name in (
+        (user_pb2.DESCRIPTOR, "UserService"),
+        (channel_pb2.DESCRIPTOR, "ChannelService"),
+        (access_pb2.DESCRIPTOR, "AccessService"),
+    )
+)
+
+
+async def run(settings: ChannelSettings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set.
+
+    Raises:
+        CannotStart: another process holds the database, or an address cannot be listened on.
+    """
+    registry = new_registry()
+    async with (
+        metrics_served(settings.metrics_listen, registry),
+        sqlite_directory(settings.database) as directory,
+        nats_bus(settings.bus_address, "channel", registry) as bus,
+        open_channel(settings.message_store) as message_store,
+    ):
+        logs = Logs(log_pb2_grpc.LogServiceStub(message_store))
+        applications = Applications(directory.applications, now_ms, settings.development_key)
+        await applications.seed_development()
+        access = Access(directory)
+        people = People(directory, now_ms)
+        seats = Seats(directory, logs)
+        membership = Membership(directory, logs, registry, max_members=settings.max_channel_members)
+        channels = Channels(directory, access, people, membership, now_ms)
+        lists = Lists(directory, access, seats)
+        positions = ReadPositions(directory, logs, bus, registry, pushed_up_to_members=settings.receipts_max_members)
+
+        server = new_server(registry)
+        user_pb2_grpc.add_UserServiceServicer_to_server(UserService(people), server)
+        channel_pb2_grpc.add_ChannelServiceServicer_to_server(
+            ChannelService(channels, lists, access, positions, seats), server
+        )
+        access_pb2_grpc.add_AccessServiceServicer_to_server(
+            AccessService(applications, access, people, seats, positions), server
+        )
+        async with (
+            running(_sweep(membership, settings.sweep_seconds)),
+            served(server, settings.listen, SERVICES, settings.drain_seconds),
+        ):
+            settle_memory()
+            await stop.wait()
+
+
+async def _sweep(membership: Membership, seconds: float) -> None:
+    """Look at once, for what a crash left, and then again and again."""
+    with suppress(TertuliaError):  # a store that does not answer yet is tried again
+        await membership.sweep()
+    await every(seconds, membership.sweep)

@@ -1,0 +1,59 @@
+"""Settings of the channel service."""
+
+import re
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from libs.directory.applications import Key
+from libs.runtime.settings import ServiceSettings
+from services.channel.secret_string import SecretMalformed, parse_secret
+
+DEVELOPMENT_SECRET = "sk.dev.dev.tertulia-development-secret-not-for-production"  # noqa: S105 - known to everybody
+_LOCAL = re.compile(r"unix:.+|(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+")
+
+
+class ChannelSettings(ServiceSettings, service="channel"):
+    """What the channel service can be told."""
+
+    database: Path = Field(description="The SQLite file with applications, users, channels, members and positions.")
+    message_store: str = Field(description="Address of message_store: `host:port`, `dns:///name:port` or `unix:/path`.")
+    bus_address: str = Field(default="nats://127.0.0.1:4222", description="Address of NATS: `nats://host:port`.")
+    max_channel_members: int = Field(
+        default=10_000, ge=2, le=100_000, description="How many members a channel may have; beyond it LIMIT_REACHED."
+    )
+    receipts_max_members: int = Field(
+        default=100, ge=0, description="Read positions are pushed to others in channels of at most so many members."
+    )
+    sweep_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        le=60,
+        description="How often membership changes that a crash or an outage interrupted are looked for and finished.",
+    )
+    development: bool = Field(
+        default=False,
+        description="Makes the application of `development_secret` at start. Only where `listen` is local to the machine.",
+    )
+    development_secret: SecretStr = Field(
+        default=SecretStr(DEVELOPMENT_SECRET),
+        description="The development application's server key, `sk.<application>.<key>.<text>`. Valid while `development`.",
+    )
+
+    @property
+    def development_key(self) -> Key | None:
+        """The development application's key, while there is one."""
+        return parse_secret(self.development_secret.get_secret_value()) if self.development else None
+
+    @model_validator(mode="after")
+    def _development_is_local(self) -> Self:
+        if not self.development:
+            return self
+        if not _LOCAL.fullmatch(self.listen):
+            raise ValueError("development: a well-known secret is accepted only where listen is unix: or loopback")
+        try:
+            _ = self.development_key
+        except SecretMalformed as error:
+            raise ValueError(f"development_secret: {error}") from None
+        return self

@@ -1,0 +1,46 @@
+"""What every ApplicationStore promises."""
+
+from dataclasses import replace
+
+from libs.directory import Directory
+from libs.directory.applications import Application, Key
+
+SHOP = Application("shop", "The shop", bytes(range(32)), 1_700_000_000_000)
+KEY = Key("shop", "k1", b"\x00secret\xff")
+
+
+async def test_an_application_is_found_as_it_was_made(directory: Directory) -> None:
+    assert await directory.applications.create(SHOP) == SHOP
+    assert await directory.applications.get("shop") == SHOP
+    assert await directory.applications.get("Shop") is None
+
+
+async def test_of_two_applications_with_one_id_the_first_stays(directory: Directory) -> None:
+    await directory.applications.create(SHOP)
+    assert await directory.applications.create(replace(SHOP, name="Another")) == SHOP
+    assert await directory.applications.get("shop") == SHOP
+
+
+async def test_a_key_is_found_in_its_application_only(directory: Directory) -> None:
+    assert await directory.applications.create_key(KEY) == KEY
+    assert await directory.applications.get_key("shop", "k1") == KEY
+    assert await directory.applications.get_key("shop", "k2") is None
+    assert await directory.applications.get_key("other", "k1") is None
+
+
+async def test_a_key_never_changes(directory: Directory) -> None:
+    await directory.applications.create_key(KEY)
+    assert await directory.applications.create_key(replace(KEY, secret=b"another")) == KEY
+
+
+async def test_a_withdrawn_key_stays_withdrawn_even_if_it_is_made_again(directory: Directory) -> None:
+    await directory.applications.create_key(KEY)
+    await directory.applications.withdraw_key("shop", "k1")
+    await directory.applications.withdraw_key("shop", "k1")
+    assert await directory.applications.create_key(KEY) == replace(KEY, withdrawn=True)
+    assert await directory.applications.get_key("shop", "k1") == replace(KEY, withdrawn=True)
+
+
+async def test_withdrawing_a_key_that_does_not_exist_makes_none(directory: Directory) -> None:
+    await directory.applications.withdraw_key("shop", "k1")
+    assert await directory.applications.get_key("shop", "k1") is None

@@ -1,0 +1,121 @@
+"""People of a test, and what they do."""
+
+import secrets
+
+from tertulia.chat.v1 import channel_pb2, event_pb2, user_pb2
+from tertulia_internal.channel.v1 import access_pb2
+
+from libs.rpc.caller import Caller
+from libs.rpc.client import call
+from tests.integration.channel.parts import APPLICATION, Parts
+
+DIRECT = channel_pb2.CHANNEL_KIND_DIRECT
+GROUP = channel_pb2.CHANNEL_KIND_GROUP
+
+
+class Person:
+    """Somebody who calls the public API: a user, the application's server key, or both in one."""
+
+    def __init__(
+        self, parts: Parts, user_id: str = "", *, server: bool = False, application_id: str = APPLICATION
+    ) -> None:
+        self.parts = parts
+        self.user_id = user_id
+        self.caller = Caller(application_id, user_id, server)
+
+    async def upsert(self, *profiles: user_pb2.UserProfile) -> list[user_pb2.User]:
+        request = user_pb2.UpsertUsersRequest(users=profiles)
+        return list((await call(self.parts.users.UpsertUsers, request, caller=self.caller)).users)
+
+    async def user(self, user_id: str) -> user_pb2.User:
+        request = user_pb2.GetUserRequest(user_id=user_id)
+        return (await call(self.parts.users.GetUser, request, caller=self.caller)).user
+
+    async def create(self, request: channel_pb2.CreateChannelRequest) -> channel_pb2.Channel:
+        return (await call(self.parts.channels.CreateChannel, request, caller=self.caller)).channel
+
+    async def group(self, *others: "Person", name: str = "", request_id: str = "") -> channel_pb2.Channel:
+        return await self.create(
+            channel_pb2.CreateChannelRequest(
+                kind=GROUP, name=name, member_user_ids=ids(others), client_request_id=request_id
+            )
+        )
+
+    async def direct(self, other: "Person") -> channel_pb2.Channel:
+        return await self.create(channel_pb2.CreateChannelRequest(kind=DIRECT, member_user_ids=[other.user_id]))
+
+    async def get(self, channel_id: str) -> channel_pb2.Channel:
+        request = channel_pb2.GetChannelRequest(channel_id=channel_id)
+        return (await call(self.parts.channels.GetChannel, request, caller=self.caller)).channel
+
+    async def add(self, channel_id: str, *others: "Person") -> channel_pb2.Channel:
+        request = channel_pb2.AddMembersRequest(channel_id=channel_id, user_ids=ids(others))
+        return (await call(self.parts.channels.AddMembers, request, caller=self.caller)).channel
+
+    async def remove(self, channel_id: str, *others: "Person") -> channel_pb2.Channel:
+        request = channel_pb2.RemoveMembersRequest(channel_id=channel_id, user_ids=ids(others))
+        return (await call(self.parts.channels.RemoveMembers, request, caller=self.caller)).channel
+
+    async def leave(self, channel_id: str) -> None:
+        request = channel_pb2.LeaveChannelRequest(channel_id=channel_id)
+        await call(self.parts.channels.LeaveChannel, request, caller=self.caller)
+
+    async def members_page(self, channel_id: str, size: int = 0, token: str = "") -> channel_pb2.ListMembersResponse:
+        request = channel_pb2.ListMembersRequest(channel_id=channel_id, page_size=size, page_token=token)
+        return await call(self.parts.channels.ListMembers, request, caller=self.caller)
+
+    async def members(self, channel_id: str) -> dict[str, channel_pb2.Member]:
+        return {member.user_id: member for member in (await self.members_page(channel_id)).members}
+
+    async def channels_page(self, size: int = 0, token: str = "") -> channel_pb2.ListMyChannelsResponse:
+        request = channel_pb2.ListMyChannelsRequest(page_size=size, page_token=token)
+        return await call(self.parts.channels.ListMyChannels, request, caller=self.caller)
+
+    async def channels(self) -> dict[str, channel_pb2.MyChannel]:
+        return {mine.channel.channel_id: mine for mine in (await self.channels_page()).channels}
+
+    async def read_to(self, channel_id: str, seq: int) -> channel_pb2.AdvanceReadPositionResponse:
+        request = channel_pb2.AdvanceReadPositionRequest(channel_id=channel_id, read_seq=seq)
+        return await call(self.parts.channels.AdvanceReadPosition, request, caller=self.caller)
+
+    async def open_inbox(self, channel_id: str = "") -> access_pb2.OpenInboxResponse:
+        request = access_pb2.OpenInboxRequest(
+            application_id=self.caller.application_id, user_id=self.user_id, channel_id=channel_id
+        )
+        return await call(self.parts.access.OpenInbox, request)
+
+    async def authorize(self, channel_id: str) -> access_pb2.AuthorizeResponse:
+        request = access_pb2.AuthorizeRequest(
+            application_id=self.caller.application_id, channel_id=channel_id, user_id=self.user_id
+        )
+        return await call(self.parts.access.Authorize, request)
+
+    async def inbox(self) -> list[event_pb2.Event]:
+        """All entries of the user's inbox."""
+        return await self.parts.events((await self.open_inbox()).inbox_log_id)
+
+
+class Cast:
+    """Makes people whose ids no other test of the module uses."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.server = Person(parts, server=True)
+        self._suffix = secrets.token_hex(3)
+
+    def named(self, name: str, *, server: bool = False) -> Person:
+        """Somebody whose user may or may not exist."""
+        return Person(self.parts, f"{name}-{self._suffix}", server=server)
+
+    async def users(self, *names: str) -> list[Person]:
+        """People whose users exist."""
+        people = [self.named(name) for name in names]
+        await self.server.upsert(*(user_pb2.UserProfile(user_id=person.user_id) for person in people))
+        return people
+
+    def channel_id(self, name: str) -> str:
+        return f"{name}-{self._suffix}"
+
+
+def ids(people: "tuple[Person, ...] | list[Person]") -> list[str]:
+    return [person.user_id for person in people]

@@ -1,0 +1,107 @@
+"""Lists, page by page."""
+
+import pytest
+from tertulia.chat.v1 import channel_pb2
+
+from libs.rpc.errors import TertuliaError
+from tests.integration.channel.parts import Parts, reason
+from tests.integration.channel.people import Cast, Person
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("channel-lists")]
+
+
+async def member_pages(person: Person, channel_id: str, size: int) -> list[list[str]]:
+    pages = []
+    token = ""
+    while True:
+        page = await person.members_page(channel_id, size, token)
+        pages.append([member.user_id for member in page.members])
+        token = page.next_page_token
+        if not token:
+            return pages
+
+
+async def channel_pages(person: Person, size: int) -> list[list[str]]:
+    pages = []
+    token = ""
+    while True:
+        page = await person.channels_page(size, token)
+        pages.append([mine.channel.channel_id for mine in page.channels])
+        token = page.next_page_token
+        if not token:
+            return pages
+
+
+async def test_members_come_in_order_of_their_ids_with_their_positions(cast: Cast, parts: Parts) -> None:
+    carol, alice, bob = await cast.users("carol", "alice", "bob")
+    channel = await carol.group(alice, bob)
+    await parts.say(channel.log_id, "one", "two")
+    await bob.read_to(channel.channel_id, 2)
+    everybody = [alice.user_id, bob.user_id, carol.user_id]
+    assert await member_pages(alice, channel.channel_id, 0) == [everybody]
+    assert await member_pages(alice, channel.channel_id, 2) == [everybody[:2], everybody[2:]]
+    assert await member_pages(alice, channel.channel_id, 2**31 - 1) == [everybody]
+    members = await alice.members(channel.channel_id)
+    assert [members[user_id].read_seq for user_id in everybody] == [0, 2, 0]
+    assert all(abs(member.join_time_ms - channel.create_time_ms) < 60_000 for member in members.values())
+
+
+async def test_my_channels_begin_with_the_latest_activity(cast: Cast, parts: Parts) -> None:
+    alice, bob = await cast.users("alice", "bob")
+    channels = [await alice.group(bob) for _ in range(4)]
+    for index in (1, 3, 0, 2):
+        await parts.say(channels[index].log_id, "hello")
+    expected = [channels[index].channel_id for index in (2, 0, 3, 1)]
+    assert await channel_pages(alice, 0) == [expected]
+    assert [channel_id for page in await channel_pages(alice, 3) for channel_id in page] == expected
+    assert [channel_id for page in await channel_pages(bob, 1) for channel_id in page] == expected
+
+
+async def test_a_channel_shows_its_head_its_last_message_and_what_is_unread(cast: Cast, parts: Parts) -> None:
+    alice, bob = await cast.users("alice", "bob")
+    channel = await alice.group(bob)
+    mine = (await bob.channels())[channel.channel_id]
+    assert (mine.head_seq, mine.head_message_count, mine.unread_count) == (1, 0, 0)
+    assert not mine.HasField("last_message")
+    await parts.say(channel.log_id, "one", "two", "three")
+    await bob.read_to(channel.channel_id, 3)
+    mine = (await bob.channels())[channel.channel_id]
+    assert (mine.head_seq, mine.head_message_count) == (4, 3)
+    assert (mine.read_seq, mine.read_message_count, mine.unread_count) == (3, 2, 1)
+    assert (mine.last_message.seq, mine.last_message.message.text) == (4, "three")
+    assert mine.channel == await bob.get(channel.channel_id)
+    assert (await alice.channels())[channel.channel_id].unread_count == 3
+
+
+async def test_a_page_with_long_messages_is_short_and_the_next_goes_on(cast: Cast, parts: Parts) -> None:
+    alice, bob = await cast.users("alice", "bob")
+    channels = [await alice.group(bob) for _ in range(8)]
+    for channel in channels:
+        await parts.say(channel.log_id, "x" * 250_000)
+    pages = await channel_pages(alice, 8)
+    assert [len(page) for page in pages] == [4, 4]
+    expected = [channel.channel_id for channel in reversed(channels)]
+    assert [channel_id for page in pages for channel_id in page] == expected
+
+
+async def test_a_page_token_is_good_for_its_owner_and_list_only(cast: Cast) -> None:
+    alice, bob = await cast.users("alice", "bob")
+    one, two = await alice.group(bob), await alice.group(bob)
+    members_token = (await alice.members_page(one.channel_id, 1)).next_page_token
+    channels_token = (await alice.channels_page(1)).next_page_token
+    assert members_token
+    assert channels_token
+    for attempt in (
+        bob.members_page(one.channel_id, 1, members_token),
+        alice.members_page(two.channel_id, 1, members_token),
+        alice.members_page(one.channel_id, 1, channels_token),
+        alice.channels_page(1, members_token),
+        bob.channels_page(1, channels_token),
+    ):
+        with pytest.raises(TertuliaError) as refusal:
+            await attempt
+        assert reason(refusal.value) == "INVALID_ARGUMENT PAGE_TOKEN_INVALID"
+
+
+async def test_nobody_without_channels_gets_an_empty_page(cast: Cast) -> None:
+    assert await cast.named("nobody").channels_page() == channel_pb2.ListMyChannelsResponse()

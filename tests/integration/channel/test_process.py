@@ -1,0 +1,113 @@
+"""The process: how it starts, what it says when it cannot, how it stops."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from tertulia_internal.channel.v1 import access_pb2
+
+from libs.directory.sqlite import sqlite_directory
+from libs.rpc.client import call
+from libs.rpc.errors import NotFound
+from services.channel.secret_string import parse_secret
+from tests.integration.channel.parts import running_parts
+from tests.integration.channel.people import Cast
+
+SECONDS = 30
+
+
+async def command(directory: Path, *arguments: str, **settings: str) -> tuple[int, str, list[dict[str, str]]]:
+    """Run `python -m services.channel` to its end: exit code, standard output, and what it logged."""
+    values = {
+        "listen": f"unix:{directory}/channel",
+        "database": str(directory / "channel.sqlite"),
+        "message_store": f"unix:{directory}/message_store",
+        **settings,
+    }
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TERTULIA_")}
+    environment |= {f"TERTULIA_CHANNEL_{name.upper()}": value for name, value in values.items() if value}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.channel",
+        *arguments,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(SECONDS):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), [json.loads(line) for line in err.splitlines()]
+
+
+async def test_a_database_that_another_process_holds_is_said_in_one_line(tmp_path: Path) -> None:
+    async with sqlite_directory(tmp_path / "channel.sqlite"):
+        for arguments in ([], ["create-application", "shop"]):
+            code, out, logged = await command(tmp_path, *arguments)
+            assert (code, out) == (1, "")
+            assert [line["event"] for line in logged] == ["cannot_start"]
+            assert "in use by another process" in logged[0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"database": ""}, "database"),
+        ({"sweep_seconds": "0"}, "sweep_seconds"),
+        ({"development": "true", "listen": "0.0.0.0:1"}, "well-known secret"),
+    ],
+)
+async def test_a_wrong_setting_is_said_in_one_line(tmp_path: Path, settings: dict[str, str], complaint: str) -> None:
+    code, _, logged = await command(tmp_path, **settings)
+    assert code == 1
+    assert [line["event"] for line in logged] == ["cannot_start"]
+    assert complaint in logged[0]["error"]
+
+
+async def test_an_application_of_ones_own_has_a_key_until_it_is_withdrawn(tmp_path: Path) -> None:
+    code, out, _ = await command(tmp_path, "create-application", "shop")
+    assert code == 0
+    key = parse_secret(out.strip())
+    assert key.application_id == "shop"
+    assert (await command(tmp_path, "create-application", "shop"))[0] == 1
+    assert (await command(tmp_path, "create-application", "sh.op"))[0] == 1
+    request = access_pb2.GetKeyRequest(application_id="shop", key_id=key.key_id)
+    async with running_parts(tmp_path) as parts:
+        assert (await call(parts.access.GetKey, request)).secret == key.secret
+    assert (await command(tmp_path, "withdraw-key", "shop", key.key_id))[0] == 0
+    assert (await command(tmp_path, "withdraw-key", "shop", "other"))[0] == 1
+    async with running_parts(tmp_path) as parts:
+        with pytest.raises(NotFound):
+            await call(parts.access.GetKey, request)
+
+
+async def test_the_development_key_is_gone_once_it_is_not_asked_for(tmp_path: Path) -> None:
+    request = access_pb2.GetKeyRequest(application_id="dev", key_id="dev")
+    async with running_parts(tmp_path) as parts:
+        assert (await call(parts.access.GetKey, request)).secret
+    async with running_parts(tmp_path, development="false") as parts:
+        with pytest.raises(NotFound):
+            await call(parts.access.GetKey, request)
+
+
+async def test_told_to_stop_it_finishes_what_is_open(tmp_path: Path) -> None:
+    async with running_parts(tmp_path) as parts:
+        cast = Cast(parts)
+        alice, bob = await cast.users("alice", "bob")
+        appending, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow(_request: object) -> None:
+            appending.set()
+            await go_on.wait()
+
+        parts.link.before = slow
+        creating = asyncio.create_task(alice.group(bob))
+        await appending.wait()
+        stopping = asyncio.create_task(parts.channel.stop())
+        go_on.set()
+        assert (await creating).member_count == 2
+        assert await stopping == 0
