@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import nats
 import nats.errors
@@ -64,6 +64,8 @@ class _NatsBus:
         return _NatsSubscription(subscription)
 
     async def flush(self) -> None:
+        if not self._client.is_connected:
+            raise BusUnavailable("not connected")  # nats-py would return as if the server had seen everything
         try:
             await self._client.flush(_FLUSH_SECONDS)
         except (nats.errors.Error, OSError) as error:
@@ -94,7 +96,8 @@ async def nats_bus(address: str, name: str, registry: CollectorRegistry) -> Asyn
         bus.disturbed()
 
     async def disconnected() -> None:
-        log.warning("bus_disconnected")
+        if not client.is_closed:  # it calls back at our own close, too
+            log.warning("bus_disconnected")
 
     async def failed(error: Exception) -> None:
         log.warning("bus_error", error=repr(error))
@@ -106,7 +109,8 @@ async def nats_bus(address: str, name: str, registry: CollectorRegistry) -> Asyn
     try:
         yield bus
     finally:
-        await client.close()
+        with suppress(RuntimeError):  # nats-py writes what is pending even where the connection is closed, uvloop objects
+            await client.close()
 
 
 async def _connect(

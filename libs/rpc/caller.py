@@ -3,19 +3,16 @@
 import re
 import secrets
 from collections.abc import Iterable
-from contextvars import ContextVar
 from typing import NamedTuple
 
 from tertulia_internal.caller.v1 import caller_pb2
 
 from libs.rpc.errors import Internal, internal
+from libs.runtime.logs import correlation_id as correlation_id  # noqa: PLC0414 - found here beside the caller
 
 CALLER_KEY = "tertulia-caller-bin"
 CORRELATION_KEY = "tertulia-correlation-id"
 _CORRELATION_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
-"""The correlation id of the call at hand; empty outside of one. Logs carry it, outgoing calls pass it on."""
 
 
 class Caller(NamedTuple):

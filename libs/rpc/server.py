@@ -18,6 +18,7 @@ from libs.rpc.caller import correlation_id, correlation_of
 from libs.rpc.client import MAX_MESSAGE_BYTES
 from libs.rpc.errors import TertuliaError, internal
 from libs.rpc.status import to_status
+from libs.runtime.errors import CannotStart
 
 log = structlog.get_logger()
 
@@ -45,9 +46,9 @@ class CleanErrors(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or not method.startswith(_OWN_PACKAGES):
@@ -148,7 +149,7 @@ async def served(
     taken, open calls get `drain_seconds`, then are cut.
 
     Raises:
-        OSError: the address cannot be listened on.
+        CannotStart: the address cannot be listened on.
     """
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
@@ -156,7 +157,7 @@ async def served(
     try:
         port = server.add_insecure_port(listen)
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {listen}: is another process there?") from error
+        raise CannotStart(f"cannot listen on {listen}: is another process there?") from error
     await server.start()
     for name in ("", *services):
         await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)

@@ -10,6 +10,7 @@ from libs.rpc.errors import CLASS_OF_CODE, FieldViolation, Internal, TertuliaErr
 
 DOMAIN = "tertulia"
 _REASON_PREFIX = "ERROR_REASON_"
+_TRANSPORT_FAILED = "the service that does this gave no answer; try again"
 
 
 def to_status(error: TertuliaError) -> status_pb2.Status:
@@ -63,7 +64,10 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> TertuliaError:
     violations: list[FieldViolation] = []
     status = _status_of(error)
     if status is None:
-        return _make(cls, error.details() or error.code().name, reason, metadata, retry_after_ms, violations)
+        # gRPC's own words name addresses, and what is raised here may go on to a client (I10): they stay in the traceback
+        made = _make(cls, f"{_TRANSPORT_FAILED} ({error.code().name})", reason, metadata, retry_after_ms, violations)
+        made.add_note(error.details() or "")
+        return made
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()
         bad = error_details_pb2.BadRequest()

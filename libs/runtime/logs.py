@@ -2,20 +2,23 @@
 
 import logging
 import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime
 
 import orjson
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
-
-def _to_json(event: object, **_: object) -> str:
-    return orjson.dumps(event, default=repr).decode()
+correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
+"""The correlation id of the call at hand; empty outside of one. Logs carry it, outgoing calls pass it on."""
 
 
 def configure_logs(service: str, level: str) -> None:
-    """Set the process's logging up, once, at its start. `level` as in `ServiceSettings.log_level`."""
+    """Set the process's logging up, at its start. `level` as in `ServiceSettings.log_level`."""
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_origin(service),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -25,10 +28,39 @@ def configure_logs(service: str, level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     # libraries that log through the standard module: warnings and worse, in the same shape of a line
-    logging.basicConfig(
-        level=logging.WARNING,
-        stream=sys.stderr,
-        format=f'{{"service":"{service}","level":"%(levelname)s","logger":"%(name)s","event":"%(message)s"}}',
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter(service))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _with_origin(service: str) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        if correlation := correlation_id.get():
+            event.setdefault("correlation_id", correlation)
+        return event
+
+    return add
+
+
+class _JsonFormatter(logging.Formatter):
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "event": record.getMessage(),
+            "service": self._service,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": datetime.fromtimestamp(record.created, UTC),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return _to_json(line)
+
+
+def _to_json(event: object, **_: object) -> str:
+    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()

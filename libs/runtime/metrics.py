@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from libs.runtime.errors import CannotStart
+
 
 def new_registry() -> CollectorRegistry:
     """A registry for one process: with memory, CPU, file descriptors and the garbage collector's figures."""
@@ -21,13 +23,16 @@ async def metrics_served(listen: str, registry: CollectorRegistry) -> AsyncItera
     """Serve `registry` at `http://{listen}/metrics` while the body runs; with `listen` empty, do nothing.
 
     Raises:
-        OSError: the address cannot be listened on.
+        CannotStart: the address cannot be listened on.
     """
     if not listen:
         yield
         return
     host, _, port = listen.rpartition(":")
-    server, thread = start_http_server(int(port), host, registry)
+    try:
+        server, thread = start_http_server(int(port), host.strip("[]"), registry)
+    except (OSError, OverflowError) as error:
+        raise CannotStart(f"cannot serve metrics on {listen}: {error}") from error
     try:
         yield
     finally:

@@ -1,33 +1,83 @@
 """The life of a service process: start, run until told to stop, stop in order."""
 
 import asyncio
-import ctypes
 import gc
-import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Literal, TypeVar
 
 import structlog
 import uvloop
 
-PARENT_DEATH_VARIABLE = "TERTULIA_STOP_WITH_PARENT"
-"""Set to `1` by a supervisor: the process is to get SIGTERM when its parent dies, however that dies."""
+from libs.runtime.errors import CannotStart, causes_of
+from libs.runtime.logs import configure_logs
+from libs.runtime.parent import stop_with_parent
+from libs.runtime.settings import ServiceSettings, load_settings
 
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+def run_service(settings_class: type[Settings], main: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> None:
+    """All of a service's `__main__`: read its settings, set up its logs, run its composition root `main`, exit.
+
+    `main` returns when the event given to it is set, which SIGTERM and SIGINT do. Failures are one line of the log, with
+    no traceback where the cause is a `CannotStart`, and exit code 1.
+    """
+    configure_logs(settings_class.service, "info")
+    try:
+        settings = load_settings(settings_class)
+        configure_logs(settings_class.service, settings.log_level)
+        run_process(lambda stop: main(settings, stop))
+    except Exception as error:  # noqa: BLE001 - the last place: what got here ends the process
+        report_failure(error)
+        raise SystemExit(1) from None
+
+
+def report_failure(error: Exception) -> None:
+    """Log what ended the process: for people if they can mend it, else with its traceback."""
+    log = structlog.get_logger()
+    causes = causes_of(error)
+    if all(isinstance(cause, CannotStart) for cause in causes):
+        log.error("cannot_start", error="; ".join(str(cause) for cause in causes))
+    else:
+        log.critical("service_failed", exc_info=error)
+
+
+class _Stop(asyncio.Event):
+    """Knows whether anybody has come to wait for it."""
+
+    awaited = False
+
+    async def wait(self) -> Literal[True]:
+        self.awaited = True
+        return await super().wait()
 
 
 def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Run a service's composition root until it returns. The event given to it is set by SIGTERM and SIGINT."""
-    if os.environ.get(PARENT_DEATH_VARIABLE) == "1":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Run a composition root until it returns. The event given to it is set by SIGTERM and SIGINT.
+
+    Before it waits for that event it is still starting, perhaps waiting for something that never comes: then it is cancelled.
+    """
+    stop_with_parent()
 
     async def with_signals() -> None:
-        stop = asyncio.Event()
+        stop = _Stop()
         loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(main(stop))
+
+        def on_signal() -> None:
+            stop.set()
+            if not stop.awaited:
+                task.cancel()
+
         for signal_number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signal_number, stop.set)
-        await main(stop)
+            loop.add_signal_handler(signal_number, on_signal)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not stop.is_set():
+                raise
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(with_signals())
@@ -44,7 +94,7 @@ async def running(*tasks: Coroutine[object, object, None]) -> AsyncIterator[None
     """Run tasks while the body runs and cancel them at its end; if one fails, the body is cancelled and the failure raised.
 
     Raises:
-        ExceptionGroup: a task failed.
+        ExceptionGroup: a task failed, or the body did.
     """
     async with asyncio.TaskGroup() as group:
         started = [group.create_task(task) for task in tasks]

@@ -1,38 +1,36 @@
 """Settings of a service: from the environment, then from a TOML file, then the defaults in the code."""
 
 import os
+import tomllib
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeVar
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from libs.runtime.errors import CannotStart
 
 CONFIG_FILE_VARIABLE = "TERTULIA_CONFIG"
 """Names the environment variable that holds the path of the TOML file. It has one table per service."""
 
 
-class _ServiceTable(TomlConfigSettingsSource):
-    """One service's table of the shared TOML file."""
-
-    def __init__(self, settings_class: type["ServiceSettings"], path: Path) -> None:
-        super().__init__(settings_class, toml_file=path)
-        self.init_kwargs = self.toml_data = self.toml_data.get(settings_class.service, {})
-
-
 class ServiceSettings(BaseSettings):
     """What every service can be told. Each service adds its own; the field descriptions are the documentation.
 
-    Raises:
-        pydantic.ValidationError: a value is missing or wrong; it names the setting.
+    Made by `load_settings`.
     """
 
     service: ClassVar[str]
 
     listen: str = Field(description="Address that the gRPC server listens on: `host:port` or `unix:/path`.")
     metrics_listen: str = Field(
-        default="", description="`host:port` that Prometheus scrapes at `/metrics`. Empty: no metrics are served."
+        default="",
+        pattern=r"^(.+:\d{1,5})?$",
+        description="`host:port` that Prometheus scrapes at `/metrics`. Empty: no metrics are served.",
     )
-    log_level: str = Field(default="info", description="`debug`, `info`, `warning` or `error`.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe lines that are logged."
+    )
     drain_seconds: float = Field(
         default=10.0, ge=0, le=600, description="On SIGTERM, how long open calls may take to end before they are cut."
     )
@@ -41,9 +39,7 @@ class ServiceSettings(BaseSettings):
 
     def __init_subclass__(cls, *, service: str, **kwargs: object) -> None:
         cls.service = service
-        cls.model_config = SettingsConfigDict(
-            extra="forbid", frozen=True, env_prefix=f"TERTULIA_{service.upper().replace('-', '_')}_"
-        )
+        cls.model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=environment_prefix(service))
         super().__init_subclass__()
 
     @classmethod
@@ -58,4 +54,41 @@ class ServiceSettings(BaseSettings):
         path = os.environ.get(CONFIG_FILE_VARIABLE)
         if not path:
             return (init_settings, env_settings)
-        return (init_settings, env_settings, _ServiceTable(cls, Path(path)))
+        return (init_settings, env_settings, InitSettingsSource(cls, _service_table(Path(path), cls.service)))
+
+
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+def environment_prefix(service: str) -> str:
+    """What the environment variables of a service's settings begin with."""
+    return f"TERTULIA_{service.upper().replace('-', '_')}_"
+
+
+def load_settings(settings_class: type[Settings]) -> Settings:
+    """Read a service's settings from the environment and the file.
+
+    Raises:
+        CannotStart: the file cannot be read, it has a key that is no setting, or a value is missing or wrong. The message
+            names every such setting and shows none of the values, which may be secrets.
+    """
+    try:
+        return settings_class.model_validate({})
+    except ValidationError as error:
+        complaints = [
+            f"{'.'.join(map(str, complaint['loc']))}: {complaint['msg']}"
+            for complaint in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        raise CannotStart(f"settings of {settings_class.service}: {'; '.join(complaints)}") from None
+
+
+def _service_table(path: Path, service: str) -> dict[str, object]:
+    """One service's table of the shared TOML file."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # unreadable, not UTF-8, no TOML
+        raise CannotStart(f"{CONFIG_FILE_VARIABLE}={path}: {error}") from error
+    table = tables.get(service, {})
+    if not isinstance(table, dict):
+        raise CannotStart(f"{CONFIG_FILE_VARIABLE}={path}: [{service}] must be a table")
+    return table

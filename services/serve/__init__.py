@@ -1,0 +1,1 @@
+"""`tertulia serve`: all of Tertulia on one machine, a real process per service, kept alive and stopped in order."""
