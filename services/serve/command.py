@@ -1,0 +1,30 @@
+"""The command `tertulia serve`. The SDK's command line finds it by the entry-point group `tertulia.commands`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_PORT = 7420
+
+
+def serve(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 that clients connect to; 0: any free one.")
+    ] = DEFAULT_PORT,
+    data: Annotated[Path, typer.Option(help="Directory for everything that is kept.")] = Path(".tertulia"),
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65000, help="Serve Prometheus metrics, one port per service from this one on."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Say that it is ready with a JSON object.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log to standard error, not into DATA/logs.")] = False,
+) -> None:
+    """Run all of Tertulia on this machine, for development. Ctrl-C stops it.
+
+    Prints one line that begins with `ready` once everything answers.
+    """
+    # here, because every other command of the command line loads this module and needs none of it
+    from services.serve.run import Options, run  # noqa: PLC0415
+
+    raise typer.Exit(run(Options(port=port, data=data, metrics_port=metrics_port, json=json, verbose=verbose)))

@@ -1,0 +1,75 @@
+"""The composition root of `tertulia serve`."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from libs.runtime.errors import CannotStart, causes_of
+from services.serve.command import DEFAULT_PORT
+from services.serve.places import Places, free_port, require_free, taken
+from services.serve.plan import HOST, Ports, plan
+from services.serve.supervisor import supervise
+
+
+class Options(NamedTuple):
+    """As given on the command line; see `services.serve.command`."""
+
+    port: int
+    data: Path
+    metrics_port: int | None
+    json: bool
+    verbose: bool
+
+
+def run(options: Options) -> int:
+    """Run until told to stop; the exit code."""
+    try:
+        with taken(options.data, _tell) as places:
+            asyncio.run(_run(options, places))
+    except (CannotStart, ExceptionGroup) as error:
+        causes = causes_of(error)
+        if not all(isinstance(cause, CannotStart) for cause in causes):
+            raise
+        for cause in causes:
+            _tell(f"error: {cause}")
+        return 1
+    return 0
+
+
+async def _run(options: Options, places: Places) -> None:
+    if options.port:
+        require_free(options.port)
+    ports = Ports(
+        gateway=options.port or free_port(),
+        nats=free_port(),
+        first_metrics=options.metrics_port,
+    )
+    stop, kill = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            kill.set()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(signal_number, on_signal)
+
+    def ready(pids: Mapping[str, int]) -> None:
+        address = f"{HOST}:{ports.gateway}"
+        if options.json:
+            line = json.dumps({"event": "ready", "address": address, "data": str(places.data), "pids": pids})
+        else:
+            elsewhere = "" if ports.gateway == DEFAULT_PORT else f"TERTULIA_ADDRESS={address} "
+            line = f"ready on {address}, data in {places.data}; in another terminal: {elsewhere}tertulia token alice"
+        print(line, flush=True)  # noqa: T201 - this is what the command says
+
+    await supervise(plan(places, ports, verbose=options.verbose), stop=stop, kill=kill, ready=ready, tell=_tell)
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)  # noqa: T201 - as above

@@ -1,0 +1,92 @@
+"""How a service process ends: its exit code, and one line that says why."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+PROGRAM = """
+import asyncio
+import os
+import signal
+from libs.runtime.errors import CannotStart
+from libs.runtime.process import run_service, running
+from libs.runtime.settings import ServiceSettings
+
+class PigeonSettings(ServiceSettings, service="pigeon"):
+    pass
+
+async def forever():
+    await asyncio.Event().wait()
+
+async def main(settings, stop):
+    {body}
+
+run_service(PigeonSettings, main)
+"""
+
+
+class Ended(NamedTuple):
+    code: int
+    lines: list[dict[str, str]]
+
+
+def run_main(body: str, **environment: str) -> Ended:
+    """Run a service whose composition root is `body` until it ends."""
+    process = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(body=body)],
+        env={**os.environ, "TERTULIA_PIGEON_LISTEN": "127.0.0.1:0", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Ended(process.returncode, [json.loads(line) for line in process.stderr.splitlines()])
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_with_exit_code_0(signal_number: signal.Signals) -> None:
+    assert run_main(f"os.kill(os.getpid(), {signal_number:d}); await stop.wait()") == (0, [])
+
+
+def test_a_signal_ends_a_start_that_waits_for_something_that_never_comes() -> None:
+    assert run_main(f"os.kill(os.getpid(), {signal.SIGTERM:d}); await forever()") == (0, [])
+
+
+def test_what_the_operator_can_mend_is_one_line_without_a_traceback() -> None:
+    ended = run_main("raise CannotStart('the port is taken')")
+    assert ended.code == 1
+    [line] = ended.lines
+    assert (line["event"], line["error"]) == ("cannot_start", "the port is taken")
+    assert "exception" not in line
+
+
+def test_so_it_is_when_background_tasks_run_already() -> None:
+    ended = run_main("async with running(forever()): raise CannotStart('the port is taken')")
+    assert [line["event"] for line in ended.lines] == ["cannot_start"]
+
+
+def test_wrong_settings_are_one_line() -> None:
+    ended = run_main("await stop.wait()", TERTULIA_PIGEON_DRAIN_SECONDS="soon")
+    assert ended.code == 1
+    [line] = ended.lines
+    assert line["event"] == "cannot_start"
+    assert "drain_seconds" in line["error"]
+
+
+def test_a_fault_is_one_line_with_its_traceback() -> None:
+    ended = run_main("1 / 0")
+    assert ended.code == 1
+    [line] = ended.lines
+    assert line["event"] == "service_failed"
+    assert "ZeroDivisionError" in line["exception"]
+
+
+def test_it_does_not_run_without_the_supervisor_that_wanted_it_to_stop_with_it() -> None:
+    ended = run_main("await stop.wait()", TERTULIA_STOP_WITH_PARENT="1")
+    assert ended.code == 1
+    assert "supervisor" in ended.lines[0]["error"]

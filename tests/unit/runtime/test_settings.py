@@ -1,0 +1,82 @@
+"""Where settings come from, and what is said when they are wrong."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from libs.runtime.errors import CannotStart
+from libs.runtime.settings import CONFIG_FILE_VARIABLE, ServiceSettings, load_settings
+
+
+class PigeonSettings(ServiceSettings, service="pigeon"):
+    """Settings of a service that there is only here."""
+
+    range_km: int = Field(default=100, ge=1, description="How far it flies.")
+    key: str = Field(default="", max_length=8, description="A secret.")
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "tertulia.toml"
+    monkeypatch.setenv("TERTULIA_PIGEON_LISTEN", "127.0.0.1:0")
+    monkeypatch.setenv(CONFIG_FILE_VARIABLE, str(path))
+    path.write_text("")
+    return path
+
+
+def refusal() -> str:
+    with pytest.raises(CannotStart) as caught:
+        load_settings(PigeonSettings)
+    message = str(caught.value)
+    assert "\n" not in message, "one line"
+    return message
+
+
+def test_the_environment_beats_the_file_and_the_file_beats_the_default(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings(PigeonSettings).range_km == 100
+    config.write_text("[pigeon]\nrange_km = 200\n[owl]\nrange_km = 7\n")
+    assert load_settings(PigeonSettings).range_km == 200
+    monkeypatch.setenv("TERTULIA_PIGEON_RANGE_KM", "300")
+    assert load_settings(PigeonSettings).range_km == 300
+
+
+def test_no_file_is_needed(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del config
+    monkeypatch.delenv(CONFIG_FILE_VARIABLE)
+    assert load_settings(PigeonSettings).listen == "127.0.0.1:0"
+
+
+def test_an_unknown_key_in_the_services_table_is_named(config: Path) -> None:
+    config.write_text("[pigeon]\nrnage_km = 200\n")
+    assert "pigeon: rnage_km:" in refusal()
+
+
+def test_a_missing_setting_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del config
+    monkeypatch.delenv("TERTULIA_PIGEON_LISTEN")
+    assert "listen: Field required" in refusal()
+
+
+def test_wrong_values_are_named_all_at_once_and_none_is_shown(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text('[pigeon]\nkey = "secret-and-too-long"\n')
+    monkeypatch.setenv("TERTULIA_PIGEON_RANGE_KM", "0")
+    monkeypatch.setenv("TERTULIA_PIGEON_LOG_LEVEL", "loud")
+    monkeypatch.setenv("TERTULIA_PIGEON_METRICS_LISTEN", "nowhere")
+    message = refusal()
+    for name in ("key", "range_km", "log_level", "metrics_listen"):
+        assert f" {name}: " in message
+    assert "secret-and-too-long" not in message
+
+
+@pytest.mark.parametrize("content", [b"[pigeon", b"\xff", b"pigeon = 3"])
+def test_a_file_that_cannot_be_used_is_named(config: Path, content: bytes) -> None:
+    config.write_bytes(content)
+    assert str(config) in refusal()
+
+
+def test_a_file_that_is_not_there_is_an_error(config: Path) -> None:
+    config.unlink()
+    assert str(config) in refusal()
