@@ -109,7 +109,7 @@ async def nats_bus(address: str, name: str, registry: CollectorRegistry) -> Asyn
     try:
         yield bus
     finally:
-        with suppress(RuntimeError):  # nats-py writes what is pending even where the connection is closed, uvloop objects
+        with suppress(RuntimeError):  # nats-py writes what is pending, even to a closed connection
             await client.close()
 
 

@@ -1,0 +1,24 @@
+"""The port of the logs, and its engines: SQLite embedded, Cassandra in a cluster.
+
+An engine passes tests/conformance/log_store; nothing outside of this package knows which one it has.
+"""
+
+from libs.log_store.errors import Fenced as Fenced
+from libs.log_store.errors import LogStoreError as LogStoreError
+from libs.log_store.errors import SeqTaken as SeqTaken
+from libs.log_store.errors import StoreUnavailable as StoreUnavailable
+from libs.log_store.port import LogStore as LogStore
+from libs.log_store.types import EMPTY_HEAD as EMPTY_HEAD
+from libs.log_store.types import SHARDS as SHARDS
+from libs.log_store.types import Changes as Changes
+from libs.log_store.types import Head as Head
+from libs.log_store.types import Kind as Kind
+from libs.log_store.types import LogBatch as LogBatch
+from libs.log_store.types import LogKey as LogKey
+from libs.log_store.types import LogPosition as LogPosition
+from libs.log_store.types import Millis as Millis
+from libs.log_store.types import Recovered as Recovered
+from libs.log_store.types import Row as Row
+from libs.log_store.types import Sent as Sent
+from libs.log_store.types import Seq as Seq
+from libs.log_store.types import shard_of as shard_of

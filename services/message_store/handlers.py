@@ -1,0 +1,127 @@
+"""LogService: requests in, responses out."""
+
+from collections.abc import Sized
+
+from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+
+from libs.log_store import SHARDS, LogPosition, LogStore, Seq
+from libs.rpc.errors import FieldsInvalid, FieldViolation
+from services.message_store.committer import Committer
+from services.message_store.items import items_of, key_of, keys_of
+from services.message_store.reader import MAX_ROWS, LogReader
+
+MAX_HEADS = 20_000
+MAX_COUNTS = 1_000
+MAX_CHANGES = 1_000
+
+
+class LogService(log_pb2_grpc.LogServiceServicer):
+    """See log.proto."""
+
+    def __init__(self, committer: Committer, reader: LogReader, store: LogStore, incarnation: str) -> None:
+        self._committer = committer
+        self._reader = reader
+        self._store = store
+        self._incarnation = incarnation
+
+    async def Append(  # noqa: N802 - gRPC's name
+        self,
+        request: log_pb2.AppendRequest,
+        context: object,  # noqa: ARG002
+    ) -> log_pb2.AppendResponse:
+        items = items_of(request)
+        await self._committer.append(items)
+        return log_pb2.AppendResponse(
+            results=[log_pb2.AppendResult(seq=item.seq, time_ms=item.time_ms, refusal=item.refusal) for item in items]
+        )
+
+    async def Read(  # noqa: N802
+        self,
+        request: log_pb2.ReadRequest,
+        context: object,  # noqa: ARG002
+    ) -> log_pb2.ReadResponse:
+        if request.from_seq < 1:
+            raise _invalid("from_seq", "must be at least 1")
+        page = await self._reader.read(
+            key_of(request.log, "log"),
+            Seq(request.from_seq),
+            Seq(request.to_seq),
+            limit=_limit(request.limit, MAX_ROWS),
+            backward=request.backward,
+            messages_only=request.messages_only,
+        )
+        return log_pb2.ReadResponse(
+            events=page.events, from_seq=page.from_seq, to_seq=page.to_seq, head_seq=page.head_seq
+        )
+
+    async def Heads(  # noqa: N802
+        self,
+        request: log_pb2.HeadsRequest,
+        context: object,  # noqa: ARG002
+    ) -> log_pb2.HeadsResponse:
+        _at_most(MAX_HEADS, "logs", request.logs)
+        with_last_message = request.with_last_message
+        heads = await self._reader.heads(keys_of(request.logs, "logs"), with_last_message=with_last_message)
+        return log_pb2.HeadsResponse(
+            heads=[
+                log_pb2.Head(
+                    seq=head.seq,
+                    message_count=head.message_count,
+                    policy_version=head.policy_version,
+                    time_ms=head.time_ms,
+                    last_message=head.last_message if with_last_message else b"",
+                )
+                for head in heads
+            ],
+            incarnation=self._incarnation,
+        )
+
+    async def Counts(  # noqa: N802
+        self,
+        request: log_pb2.CountsRequest,
+        context: object,  # noqa: ARG002
+    ) -> log_pb2.CountsResponse:
+        _at_most(MAX_COUNTS, "positions", request.positions)
+        positions = [
+            LogPosition(key_of(position.log, f"positions[{index}].log"), Seq(position.seq))
+            for index, position in enumerate(request.positions)
+        ]
+        return log_pb2.CountsResponse(message_counts=await self._store.counts(positions))
+
+    async def Changes(  # noqa: N802
+        self,
+        request: log_pb2.ChangesRequest,
+        context: object,  # noqa: ARG002
+    ) -> log_pb2.ChangesResponse:
+        if not 0 <= request.shard < SHARDS:
+            raise _invalid("shard", f"must be 0 to {SHARDS - 1}")
+        limit = _limit(request.limit, MAX_CHANGES)
+        try:
+            changes = await self._store.changes(request.shard, request.after, limit)
+        except ValueError:
+            raise _invalid("after", "must come from an earlier response") from None
+        return log_pb2.ChangesResponse(
+            changes=[
+                log_pb2.LogPosition(
+                    log=log_pb2.LogKey(application_id=log.application_id, log_id=log.log_id),
+                    seq=seq,
+                )
+                for log, seq in changes.logs
+            ],
+            next=changes.next,
+        )
+
+
+def _limit(asked: int, most: int) -> int:
+    if asked < 1:
+        raise _invalid("limit", "must be at least 1")
+    return min(asked, most)
+
+
+def _at_most(most: int, field: str, values: Sized) -> None:
+    if len(values) > most:
+        raise _invalid(field, f"must have at most {most} items")
+
+
+def _invalid(field: str, description: str) -> FieldsInvalid:
+    return FieldsInvalid([FieldViolation(field, description)])

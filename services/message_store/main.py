@@ -1,0 +1,62 @@
+"""The composition root of message_store."""
+
+import asyncio
+import secrets
+import time
+
+import structlog
+from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+
+from libs.bus.nats import nats_bus
+from libs.bus.port import BusUnavailable
+from libs.log_store import Millis
+from libs.log_store.sqlite import sqlite_log_store
+from libs.rpc.server import new_server, served
+from libs.runtime.metrics import metrics_served, new_registry
+from libs.runtime.process import every, running, settle_memory
+from services.message_store.committer import Committer
+from services.message_store.handlers import LogService
+from services.message_store.metrics import AppendMetrics, measure_memory
+from services.message_store.publisher import ANNOUNCE_SECONDS, Publisher
+from services.message_store.reader import LogReader
+from services.message_store.settings import MessageStoreSettings
+from services.message_store.states import LogStates
+
+SERVICE_NAME = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
+
+
+async def run(settings: MessageStoreSettings, stop: asyncio.Event) -> None:
+    """Own the logs and serve them until `stop` is set; then answer what is open, ring for it, and let go of the logs.
+
+    Raises:
+        CannotStart: another process owns the logs, or an address is taken.
+    """
+    registry = new_registry()
+    incarnation = secrets.token_hex(8)
+    async with (
+        sqlite_log_store(settings.data_dir / "logs.sqlite") as store,
+        nats_bus(settings.bus_address, "message_store", registry) as bus,
+    ):
+        states = LogStates(store, settings.memory_bytes)
+        publisher = Publisher(bus, incarnation)
+        committer = Committer(store, states, publisher, AppendMetrics(registry), _now_ms)
+        measure_memory(states, lambda: store.commits, registry)
+        server = new_server(registry)
+        log_pb2_grpc.add_LogServiceServicer_to_server(
+            LogService(committer, LogReader(store, states), store, incarnation), server
+        )
+        async with (
+            metrics_served(settings.metrics_listen, registry),
+            running(committer.run(), every(ANNOUNCE_SECONDS, publisher.announce_heads)),
+            served(server, settings.listen, [SERVICE_NAME], settings.drain_seconds),
+        ):
+            settle_memory()
+            await stop.wait()
+        try:
+            await bus.flush()
+        except BusUnavailable:
+            structlog.get_logger().warning("last_doorbells_not_heard")  # the gateways find the events by the heads
+
+
+def _now_ms() -> Millis:
+    return Millis(time.time_ns() // 1_000_000)

@@ -1,0 +1,36 @@
+"""Rows to write."""
+
+from collections.abc import Sequence
+
+from libs.log_store import Kind, LogBatch, LogKey, Millis, Row, Seq
+
+LOG = LogKey("app", b"0123456789abcdef")
+OTHER = LogKey("app", b"another log 0002")
+FOREIGN = LogKey("other-app", LOG.log_id)
+"""The same log id in another application: another log."""
+
+CONTROL_EVERY = 4
+
+
+def row(seq: int, *, kind: Kind | None = None, text: str = "hello", sender: str = "alice") -> Row:
+    """A row of a log in which every fourth event is a control event."""
+    kind = kind or (Kind.CONTROL if seq % CONTROL_EVERY == 0 else Kind.MESSAGE)
+    return Row(
+        Seq(seq),
+        kind,
+        Millis(1_700_000_000_000 + seq),
+        seq - seq // CONTROL_EVERY,
+        seq // CONTROL_EVERY,
+        sender,
+        f"id-{seq}",
+        f"digest-{text}".encode(),
+        f"event {seq}: {text}\0\xff".encode("latin-1"),
+    )
+
+
+def rows(first: int, last: int) -> list[Row]:
+    return [row(seq) for seq in range(first, last + 1)]
+
+
+def batch(log: LogKey, rows: Sequence[Row]) -> list[LogBatch]:
+    return [LogBatch(log, rows)]

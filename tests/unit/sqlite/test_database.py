@@ -1,0 +1,188 @@
+"""One writer, group commit, one process at a time."""
+
+import asyncio
+import sqlite3
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from libs.runtime.errors import CannotStart
+from libs.sqlite import Database, DatabaseLocked, open_database
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS word (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE)"
+
+HOLD = """
+import asyncio, sys
+from pathlib import Path
+from libs.sqlite import open_database
+
+async def hold():
+    async with open_database(Path(sys.argv[1]), ""):
+        print("held", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(hold())
+"""
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with open_database(tmp_path / "words.sqlite", SCHEMA) as database:
+        yield database
+
+
+def insert(word: str) -> Callable[[sqlite3.Connection], None]:
+    def statements(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO word (word) VALUES (?)", (word,))
+
+    return statements
+
+
+async def words(database: Database) -> list[str]:
+    return await database.read(
+        lambda connection: [word for (word,) in connection.execute("SELECT word FROM word ORDER BY id")]
+    )
+
+
+async def test_what_was_written_is_read_by_the_next_read(database: Database) -> None:
+    for number in range(50):
+        await database.write(insert(f"word {number}"))
+        assert len(await words(database)) == number + 1
+
+
+async def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "words.sqlite"
+    async with open_database(path, SCHEMA) as database:
+        await database.write(insert("kept"))
+    async with open_database(path, SCHEMA) as database:
+        assert await words(database) == ["kept"]
+
+
+async def test_every_commit_is_forced_to_the_disk(database: Database) -> None:
+    def pragmas(connection: sqlite3.Connection) -> tuple[object, object]:
+        return (
+            connection.execute("PRAGMA journal_mode").fetchone()[0],
+            connection.execute("PRAGMA synchronous").fetchone()[0],
+        )
+
+    full = 2
+    assert await database.write(pragmas) == ("wal", full)
+
+
+async def test_writes_that_wait_together_share_a_commit(database: Database) -> None:
+    busy, release = threading.Event(), threading.Event()
+
+    def block(_: sqlite3.Connection) -> None:
+        busy.set()
+        release.wait(10)
+
+    first = asyncio.create_task(database.write(block))
+    await asyncio.to_thread(busy.wait, 10)
+    others = [asyncio.create_task(database.write(insert(f"word {number}"))) for number in range(20)]
+    await asyncio.sleep(0)  # each task has put its write into the queue
+    release.set()
+    await asyncio.gather(first, *others)
+    assert database.commits == 2
+    assert len(await words(database)) == 20
+
+
+async def test_a_failing_write_undoes_only_itself(database: Database) -> None:
+    def two_words_and_a_fault(connection: sqlite3.Connection) -> None:
+        insert("lost")(connection)
+        raise LookupError("a fault of the caller's")
+
+    outcomes = await asyncio.gather(
+        database.write(insert("one")),
+        database.write(two_words_and_a_fault),
+        database.write(insert("one")),
+        database.write(insert("two")),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), LookupError, sqlite3.IntegrityError, type(None)]
+    assert await words(database) == ["one", "two"]
+
+
+async def test_a_full_disk_fails_the_write_and_a_later_one_succeeds(database: Database) -> None:
+    def limit_pages(pages: int) -> Callable[[sqlite3.Connection], None]:
+        return lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").close()
+
+    await database.write(insert("before"))
+    await database.write(limit_pages(4))
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        await database.write(insert("x" * 100_000))
+    assert await words(database) == ["before"]
+    await database.write(limit_pages(1_000_000))
+    await database.write(insert("after"))
+    assert await words(database) == ["before", "after"]
+
+
+async def test_a_query_sees_one_state_while_others_write(database: Database) -> None:
+    reading, written = threading.Event(), threading.Event()
+
+    def count_twice(connection: sqlite3.Connection) -> tuple[int, int]:
+        (first,) = connection.execute("SELECT count(*) FROM word").fetchone()
+        reading.set()
+        written.wait(10)
+        (second,) = connection.execute("SELECT count(*) FROM word").fetchone()
+        return first, second
+
+    counts = asyncio.create_task(database.read(count_twice))
+    await asyncio.to_thread(reading.wait, 10)
+    await database.write(insert("in between"))
+    written.set()
+    assert await counts == (0, 0)
+
+
+async def test_a_query_cannot_write(database: Database) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await database.read(insert("sneaked in"))
+
+
+async def test_a_caller_that_went_away_harms_nobody(database: Database) -> None:
+    gone = asyncio.create_task(database.write(insert("nobody waits for this")))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await database.write(insert("waited for"))
+    assert "waited for" in await words(database)
+
+
+async def test_closing_finishes_what_waits(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+    async with open_database(path, SCHEMA) as database:
+        writes = [asyncio.create_task(database.write(insert(f"word {number}"))) for number in range(20)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*writes)
+    async with open_database(path, SCHEMA) as database:
+        assert len(await words(database)) == 20
+
+
+async def test_a_second_process_is_kept_out_until_the_first_dies(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+    holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, path, stdout=asyncio.subprocess.PIPE)
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"held\n"
+    with pytest.raises(DatabaseLocked, match="in use by another process"):
+        async with open_database(path, SCHEMA):
+            pass
+    holder.kill()
+    await holder.wait()
+    async with open_database(path, SCHEMA) as database:
+        assert await words(database) == []
+
+
+async def test_a_file_that_is_no_database_is_named_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+    path.write_text("this is a letter to my aunt " * 100)
+    with pytest.raises(CannotStart, match=r"cannot open the database .*words.sqlite: file is not a database"):
+        async with open_database(path, SCHEMA):
+            pass
+
+
+async def test_a_directory_that_cannot_be_made_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotStart, match=r"cannot use .*words.sqlite: File exists"):
+        async with open_database(tmp_path / "file" / "words.sqlite", SCHEMA):
+            pass
