@@ -1,0 +1,4 @@
+"""The one table of versions and images that tests run against. No test pulls an image."""
+
+CASSANDRA_VERSION = "5.0.9"
+CASSANDRA = f"cassandra:{CASSANDRA_VERSION}"
