@@ -1,0 +1,269 @@
+"""Sends on their way to message_store: one batch in flight, and what arrives meanwhile forms the next.
+
+The sends of one session to one channel — a lane — reach the log in the order in which they came, through retries too: a
+batch whose outcome is unknown is repeated as it is while everything else waits; of a lane in which a send was refused for
+its old policy version, everything waits until the send was authorised anew.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from prometheus_client import Histogram
+from tertulia.chat.v1 import error_pb2
+from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+
+from libs.rpc.client import call
+from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, TertuliaError, Unavailable
+from services.gateway.grants import Grant, Grants
+from services.gateway.refusals import outcome_unknown, refusal_error
+from services.gateway.stats import Stats
+
+log = structlog.get_logger()
+
+MAX_BATCH_ITEMS = 1_000
+MAX_BATCH_BYTES = 4 * 1024 * 1024  # message_store accepts requests of 16 MiB
+MAX_WAITING_ITEMS = 20_000
+MAX_WAITING_BYTES = 32 * 1024 * 1024
+MAX_AUTHORISATIONS = 3  # of one send; a channel whose policy changes faster than that is pathological
+_RETRY_SECONDS = 0.1
+_OVERLOAD_RETRY_MS = 500
+
+
+class Sender(Protocol):
+    """Hears of the outcomes of its sends: one call per send, then `flush` after those that came together."""
+
+    def acked(self, request_id: int, seq: int, time_ms: int) -> None: ...
+
+    def failed(self, request_id: int, error: TertuliaError) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+Lane = tuple[Sender, bytes]
+
+
+@dataclass(slots=True, eq=False)
+class Append:
+    """A send that was found valid and allowed."""
+
+    sender: Sender
+    request_id: int
+    grant: Grant
+    item: log_pb2.AppendItem
+    size: int
+    """Bytes that it is counted with."""
+    deadline: float = 0.0
+    authorisations: int = 0
+
+    @property
+    def lane(self) -> Lane:
+        return (self.sender, self.grant.log.log_id)
+
+
+class Appender:
+    """Takes sends with `submit`; `run` carries them out.
+
+    A send is tried for `send_seconds`; after that its outcome is said to be unknown, or, if it never left, that nothing was
+    done.
+    """
+
+    def __init__(
+        self,
+        stub: "log_pb2_grpc.LogServiceAsyncStub",
+        grants: Grants,
+        send_seconds: float,
+        stats: Stats,
+        batch_sizes: Histogram,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._stub = stub
+        self._grants = grants
+        self._send_seconds = send_seconds
+        self._stats = stats
+        self._batch_sizes = batch_sizes
+        self._clock = clock or asyncio.get_running_loop().time
+        self._waiting: deque[Append] = deque()
+        self._held: dict[Lane, list[Append]] = {}
+        self._items = 0
+        self._bytes = 0
+        self._wake = asyncio.Event()
+
+    def submit(self, append: Append) -> None:
+        """Take a send; its sender will hear of the outcome.
+
+        Raises:
+            ResourceExhausted: OVERLOADED: too much is waiting; the sender hears nothing.
+        """
+        if self._items >= MAX_WAITING_ITEMS or self._bytes + append.size > MAX_WAITING_BYTES:
+            raise ResourceExhausted(
+                "too many messages wait to be written; send it again later",
+                error_pb2.ERROR_REASON_OVERLOADED,
+                retry_after_ms=_OVERLOAD_RETRY_MS,
+            )
+        self._stats.sends += 1
+        self._items += 1
+        self._bytes += append.size
+        append.deadline = self._clock() + self._send_seconds
+        self._waiting.append(append)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Carry sends out, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._wake.wait()
+                batch = self._next_batch(tasks)
+                if batch:
+                    await self._carry_out(batch, tasks)
+
+    def _next_batch(self, tasks: asyncio.TaskGroup) -> list[Append]:
+        batch: list[Append] = []
+        size = 0
+        now = self._clock()
+        while self._waiting and len(batch) < MAX_BATCH_ITEMS and size < MAX_BATCH_BYTES:
+            append = self._waiting.popleft()
+            if append.deadline <= now:
+                self._finish(append)
+                append.sender.failed(append.request_id, _not_sent())
+                append.sender.flush()
+            elif self._held and append.lane in self._held:
+                self._held[append.lane].append(append)
+            else:
+                batch.append(append)
+                size += append.size
+        if not self._waiting:
+            self._wake.clear()
+        return self._without_outdated(batch, tasks)
+
+    def _without_outdated(self, batch: list[Append], tasks: asyncio.TaskGroup) -> list[Append]:
+        """Hold those whose version is older than another's for the same log: they would be refused and overtaken."""
+        newest: dict[bytes, int] = {}
+        outdated = False
+        for append in batch:
+            log_id, version = append.grant.log.log_id, append.grant.policy_version
+            known = newest.setdefault(log_id, version)
+            if known != version:
+                outdated = True
+                newest[log_id] = max(known, version)
+        if not outdated:
+            return batch
+        kept: list[Append] = []
+        for append in batch:
+            if append.lane in self._held or append.grant.policy_version < newest[append.grant.log.log_id]:
+                self._hold(append, tasks)
+            else:
+                kept.append(append)
+        return kept
+
+    async def _carry_out(self, batch: list[Append], tasks: asyncio.TaskGroup) -> None:
+        while batch:
+            self._batch_sizes.observe(len(batch))
+            timeout = max(min(append.deadline for append in batch) - self._clock(), _RETRY_SECONDS)
+            try:
+                response = await call(self._stub.Append, _request(batch), timeout=timeout)
+            except (Unavailable, DeadlineExceeded) as error:
+                log.warning("append_outcome_unknown", sends=len(batch), error=str(error))
+                self._stats.retries += 1
+                batch = self._without_expired(batch)
+                await asyncio.sleep(_RETRY_SECONDS)
+            except TertuliaError as error:
+                log.exception("append_failed", sends=len(batch))
+                self._fail_all(batch, error if isinstance(error, ResourceExhausted) else outcome_unknown())
+                return
+            else:
+                self._tell(batch, response.results, tasks)
+                return
+
+    def _tell(self, batch: Sequence[Append], results: Sequence[log_pb2.AppendResult], tasks: asyncio.TaskGroup) -> None:
+        senders: set[Sender] = set()
+        for append, result in zip(batch, results, strict=True):
+            if result.refusal == log_pb2.APPEND_REFUSAL_POLICY_STALE:
+                self._stats.stale += 1
+                if append.authorisations < MAX_AUTHORISATIONS:
+                    self._hold(append, tasks)
+                    continue
+            self._finish(append)
+            if result.refusal == log_pb2.APPEND_REFUSAL_UNSPECIFIED:
+                append.sender.acked(append.request_id, result.seq, result.time_ms)
+            else:
+                append.sender.failed(append.request_id, refusal_error(result))
+            senders.add(append.sender)
+        for sender in senders:
+            sender.flush()
+
+    def _hold(self, append: Append, tasks: asyncio.TaskGroup) -> None:
+        lane = append.lane
+        if lane in self._held:
+            self._held[lane].append(append)
+        else:
+            self._held[lane] = [append]
+            tasks.create_task(self._authorise_anew(lane))
+
+    async def _authorise_anew(self, lane: Lane) -> None:
+        """Renew what the sends of a lane stand on, then let them go on before what came later."""
+        held = self._held[lane]
+        refusals: dict[Grant, TertuliaError] = {}
+        for grant in dict.fromkeys(append.grant for append in held):
+            deadline = max(append.deadline for append in held if append.grant is grant)
+            if error := await self._renew(grant, deadline):
+                refusals[grant] = error
+        del self._held[lane]
+        again: list[Append] = []
+        for append in held:
+            append.authorisations += 1
+            error = refusals.get(append.grant)
+            if error is None:
+                again.append(append)
+            else:
+                self._finish(append)
+                append.sender.failed(append.request_id, error)
+        lane[0].flush()
+        self._waiting.extendleft(reversed(again))
+        self._wake.set()
+
+    async def _renew(self, grant: Grant, deadline: float) -> TertuliaError | None:
+        while True:
+            try:
+                await self._grants.renew(grant)
+            except (Unavailable, DeadlineExceeded):
+                if self._clock() + _RETRY_SECONDS >= deadline:
+                    return _not_sent()
+                await asyncio.sleep(_RETRY_SECONDS)
+            except TertuliaError as error:
+                return error
+            else:
+                return None
+
+    def _without_expired(self, batch: list[Append]) -> list[Append]:
+        now = self._clock()
+        self._fail_all([append for append in batch if append.deadline <= now], outcome_unknown())
+        return [append for append in batch if append.deadline > now]
+
+    def _fail_all(self, batch: Sequence[Append], error: TertuliaError) -> None:
+        for append in batch:
+            self._finish(append)
+            append.sender.failed(append.request_id, error)
+        for sender in {append.sender for append in batch}:
+            sender.flush()
+
+    def _finish(self, append: Append) -> None:
+        self._items -= 1
+        self._bytes -= append.size
+
+
+def _request(batch: Sequence[Append]) -> log_pb2.AppendRequest:
+    for append in batch:
+        append.item.policy_version = append.grant.policy_version
+    return log_pb2.AppendRequest(items=[append.item for append in batch])
+
+
+def _not_sent() -> Unavailable:
+    return Unavailable(
+        "the message could not be written in time and was not; send it again",
+        error_pb2.ERROR_REASON_UNAVAILABLE,
+        retry_after_ms=_OVERLOAD_RETRY_MS,
+    )

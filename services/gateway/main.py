@@ -1,0 +1,91 @@
+"""The composition root of the gateway."""
+
+import asyncio
+
+from tertulia_internal.channel.v1 import access_pb2_grpc
+from tertulia_internal.message_store.v1 import log_pb2_grpc
+from tertulia_internal.presence.v1 import presence_pb2_grpc
+
+from libs.bus.nats import nats_bus
+from libs.rpc.client import open_channel
+from libs.rpc.server import new_server, served
+from libs.runtime.metrics import metrics_served, new_registry
+from libs.runtime.process import running, settle_memory
+from services.gateway.appender import Appender
+from services.gateway.commands import Handlers
+from services.gateway.grants import Grants
+from services.gateway.grpc_edge import SERVICE_NAMES, add_services
+from services.gateway.hub import Hub
+from services.gateway.log_client import LogClient
+from services.gateway.messages import MessageMethods
+from services.gateway.methods import Methods, passed_on
+from services.gateway.online import Online
+from services.gateway.page_tokens import PageTokens
+from services.gateway.people import PresenceMethods
+from services.gateway.places import Sources
+from services.gateway.positions import Positions
+from services.gateway.sessions import Sessions
+from services.gateway.settings import GatewaySettings
+from services.gateway.stats import Stats, StatsCollector, batch_sizes
+from services.gateway.tokens import Keys, Tokens
+from services.gateway.typing_signals import TypingSignals
+from services.gateway.watches import Watches
+
+
+async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
+    """Serve clients until `stop` is set; then say goodbye to each, answer what is open, and end.
+
+    Raises:
+        CannotStart: an address is taken.
+    """
+    registry = new_registry()
+    stats = Stats()
+    registry.register(StatsCollector(stats))
+    async with (
+        open_channel(settings.channel) as channel,
+        open_channel(settings.message_store) as message_store,
+        open_channel(settings.presence) as presence,
+        nats_bus(settings.bus_address, "gateway", registry) as bus,
+    ):
+        access = access_pb2_grpc.AccessServiceStub(channel)
+        log_service = log_pb2_grpc.LogServiceStub(message_store)
+        presence_service = presence_pb2_grpc.PresenceServiceStub(presence)
+
+        tokens = Tokens(Keys(access, settings.key_cache_seconds), settings.key_cache_seconds)
+        logs = LogClient(log_service)
+        hub = Hub(bus, logs, settings.max_delta_events, stats)
+        grants = Grants(access, settings.access_cache_seconds, hub.policy_version)
+        appender = Appender(log_service, grants, settings.send_seconds, stats, batch_sizes(registry))
+        positions = Positions(access, settings.send_seconds)
+        typing = TypingSignals(presence_service, settings.typing_max_members)
+        watches = Watches(bus, presence_service, stats)
+        online = Online(presence_service)
+
+        page_tokens = PageTokens(settings.page_token_secret.get_secret_value())
+        methods: Methods = {
+            **passed_on(channel),
+            **MessageMethods(appender, grants, logs, page_tokens).table(),
+            **PresenceMethods(grants, typing, watches).table(),
+        }
+        handlers = Handlers(appender, grants, positions, typing, watches, methods)
+        sources = Sources(hub, logs, access, grants, settings.max_delta_events, stats)
+        sessions = Sessions(settings, tokens, sources, handlers, online, stats)
+
+        server = new_server(registry, max_receive_bytes=settings.max_request_bytes, max_streams=settings.max_streams)
+        add_services(server, sessions, tokens, methods)
+        async with (
+            metrics_served(settings.metrics_listen, registry),
+            running(
+                hub.run(),
+                appender.run(),
+                positions.run(),
+                typing.run(),
+                watches.run(),
+                online.run(),
+                sessions.watch_over(),
+            ),
+            served(server, settings.listen, SERVICE_NAMES, settings.drain_seconds),
+        ):
+            settle_memory()
+            await stop.wait()
+            await sessions.drain(settings.drain_seconds)

@@ -1,0 +1,106 @@
+"""A session's place in one log: a channel's, or its user's inbox."""
+
+from typing import Protocol
+
+from tertulia.chat.v1 import event_pb2, session_pb2
+
+from services.gateway.feed import Feed
+from services.gateway.grants import Grant
+from services.gateway.outbox import Outbox
+from services.gateway.segments import Segment
+
+
+class Table(Protocol):
+    """Where the seats of one session stand; see `places.Places`."""
+
+    def removed(self, seat: "ChannelSeat", seq: int) -> None: ...
+
+    def joined(self, entry: event_pb2.ChannelJoined) -> None: ...
+
+    def overflowed(self) -> None: ...
+
+    def late(self, seat: "Seat") -> None: ...
+
+
+class Seat:
+    """See `feed.Reader`, which this is."""
+
+    __slots__ = ("_outbox", "_table", "closed", "feed", "position", "user_id")
+
+    def __init__(self, table: Table, outbox: Outbox, feed: Feed, user_id: str, position: int) -> None:
+        self._table = table
+        self._outbox = outbox
+        self.feed = feed
+        self.user_id = user_id
+        self.position = position
+        self.closed = False
+
+    @property
+    def policy_version(self) -> int:
+        return 0
+
+    def attach(self) -> bool:
+        return self.feed.attach(self, self._outbox.push)
+
+    def take(self, segment: Segment) -> None:
+        self._outbox.push(segment.frame)
+        self.position = segment.to_seq
+        if segment.control is not None:
+            self.control(segment.control)
+
+    def skip(self, to_seq: int) -> None:
+        """Tell the client to fetch what lies between by itself, if it wants it."""
+        gap = session_pb2.Gap(log_id=self.feed.log.log_id, from_seq=self.position + 1, to_seq=to_seq)
+        self._outbox.push(session_pb2.ServerFrame(notices=[session_pb2.Notice(gap=gap)]).SerializeToString())
+        self.position = to_seq
+
+    def control(self, event: event_pb2.Event) -> None:
+        raise NotImplementedError
+
+    def overflowed(self) -> None:
+        self._table.overflowed()
+
+    def left_behind(self) -> None:
+        self._table.late(self)
+
+
+class ChannelSeat(Seat):
+    """A membership, as the session knows it."""
+
+    __slots__ = ("grant", "rejoined_seq")
+
+    def __init__(self, table: Table, outbox: Outbox, feed: Feed, position: int, grant: Grant) -> None:
+        super().__init__(table, outbox, feed, grant.user_id, position)
+        self.grant = grant
+        self.rejoined_seq = 0
+        """The seq of a later joining that the inbox told of before the channel's log told of the removal."""
+
+    @property
+    def policy_version(self) -> int:
+        return self.grant.policy_version
+
+    def control(self, event: event_pb2.Event) -> None:
+        change = event.membership_change
+        if self.user_id in change.removed_user_ids:
+            self._table.removed(self, event.seq)
+            return
+        if change.policy_version > self.grant.policy_version:
+            self.grant.policy_version = change.policy_version
+            self.grant.member_count += len(change.added_user_ids) - len(change.removed_user_ids)
+
+
+class InboxSeat(Seat):
+    """The user's inbox. Entries up to `snapshot_seq` are in the snapshot that the session began with."""
+
+    __slots__ = ("snapshot_seq",)
+
+    def __init__(
+        self, table: Table, outbox: Outbox, feed: Feed, user_id: str, position: int, snapshot_seq: int
+    ) -> None:
+        super().__init__(table, outbox, feed, user_id, position)
+        self.snapshot_seq = snapshot_seq
+
+    def control(self, event: event_pb2.Event) -> None:
+        # that the user left a channel is told by the channel's own log, at the exact seq
+        if event.seq > self.snapshot_seq and event.HasField("channel_joined"):
+            self._table.joined(event.channel_joined)

@@ -1,0 +1,143 @@
+"""One session, from its hello to its goodbye."""
+
+import asyncio
+import secrets
+from typing import NoReturn
+
+from google.protobuf.message import DecodeError
+from tertulia.chat.v1 import session_pb2
+
+from libs.rpc.errors import TertuliaError
+from services.gateway.answers import Answers
+from services.gateway.commands import Commands, Handlers, frame_invalid
+from services.gateway.outbox import Outbox
+from services.gateway.places import Places, Sources
+from services.gateway.stats import Stats
+from services.gateway.tokens import Identity
+from services.gateway.transport import Transport
+
+_MAX_POSITIONS = 20_000  # as the protos say; a wrong one among them harms nobody
+_SETTLE_SECONDS = 5.0  # what was asked before the end is answered, if it is answered within this
+
+_CAUGHT_UP = session_pb2.ServerFrame(notices=[session_pb2.Notice(caught_up=session_pb2.CaughtUp())]).SerializeToString()
+
+
+class _Over(Exception):
+    """The session has ended as it should; raised to cancel what is still under way for it."""
+
+
+async def _fail(error: TertuliaError) -> None:
+    raise error
+
+
+def _end_all() -> NoReturn:
+    """Ends a task group from inside of it."""
+    raise _Over
+
+
+def parse_frame(data: bytes) -> session_pb2.ClientFrame:
+    """What a client sent.
+
+    Raises:
+        InvalidArgument: FRAME_INVALID.
+    """
+    try:
+        return session_pb2.ClientFrame.FromString(data)
+    except DecodeError:
+        raise frame_invalid("the frame is no tertulia.chat.v1.ClientFrame") from None
+
+
+class Session:
+    """A client that said hello. `run` is its whole life; `end` and `cut` end it from outside."""
+
+    def __init__(self, identity: Identity, transport: Transport, queue_bytes: int, stats: Stats) -> None:
+        self.identity = identity
+        self.outbox = Outbox(queue_bytes)
+        self._transport = transport
+        self._answers = Answers(self.outbox, stats)
+        self._goodbye: session_pb2.Goodbye | None = None
+        self._ended = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(
+        self, hello: session_pb2.ClientFrame, sources: Sources, handlers: Handlers, opening: asyncio.Semaphore
+    ) -> None:
+        """Serve the client until it goes or the session is ended. `opening` bounds how many open at a time.
+
+        Raises:
+            ExceptionGroup: of a TertuliaError: a bad frame, or a service that was needed to begin does not answer; or of
+                TransportGone.
+        """
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                await self._live(hello, sources, handlers, opening, self._tasks)
+                _end_all()
+        except* _Over:
+            pass
+
+    def end(self, code: session_pb2.GoodbyeCode.ValueType, message: str) -> None:
+        """Answer what was asked, say goodbye, and end."""
+        if self._goodbye is None:
+            self._goodbye = session_pb2.Goodbye(code=code, reconnect=True, message=message)
+            self._ended.set()
+
+    def cut(self, error: TertuliaError) -> None:
+        """End at once with an error; what is queued is lost, and nothing is left of the session here."""
+        if self._tasks is not None:
+            self._tasks.create_task(_fail(error))
+
+    async def _live(
+        self,
+        hello: session_pb2.ClientFrame,
+        sources: Sources,
+        handlers: Handlers,
+        opening: asyncio.Semaphore,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        caller = self.identity.caller
+        places = Places(caller, self.outbox, sources, tasks)
+        commands = Commands(caller, self.outbox, self._answers, places.grant, handlers, tasks)
+        writer = tasks.create_task(self.outbox.run(self._transport.write))
+        try:
+            async with opening:
+                await self._open(hello.hello, places)
+            reader = tasks.create_task(self._catch_up_and_read(hello, places, commands))
+            await self._ended.wait()
+            reader.cancel()
+            await self._settle()
+        finally:
+            places.close()
+            commands.close()
+            self.outbox.close()
+        await writer
+
+    async def _open(self, hello: session_pb2.Hello, places: Places) -> None:
+        if len(hello.positions) > _MAX_POSITIONS:
+            raise frame_invalid(f"a hello holds at most {_MAX_POSITIONS} positions")
+        session_id = secrets.token_hex(8)
+        if self.identity.caller.user_id:
+            await places.open(session_id, hello.positions)
+        else:
+            welcome = session_pb2.Notice(welcome=session_pb2.Welcome(session_id=session_id))
+            self.outbox.push(session_pb2.ServerFrame(notices=[welcome]).SerializeToString())
+
+    async def _catch_up_and_read(self, first: session_pb2.ClientFrame, places: Places, commands: Commands) -> None:
+        await places.catch_up()
+        self.outbox.push(_CAUGHT_UP)
+        await commands.carry_out(first)
+        while (data := await self._transport.read()) is not None:
+            frame = parse_frame(data)
+            if frame.HasField("hello"):
+                raise frame_invalid("hello comes in the first frame only")
+            await commands.carry_out(frame)
+        self._ended.set()
+
+    async def _settle(self) -> None:
+        try:
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                await self._answers.at_most(0)
+        except TimeoutError:
+            pass  # those outcomes the client learns by its retries (I4)
+        if self._goodbye is not None:
+            notice = session_pb2.Notice(goodbye=self._goodbye)
+            self.outbox.push(session_pb2.ServerFrame(notices=[notice]).SerializeToString())

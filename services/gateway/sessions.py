@@ -1,0 +1,159 @@
+"""All sessions of the process: who is let in, who has to go."""
+
+import asyncio
+import random
+import time
+
+import structlog
+from tertulia.chat.v1 import error_pb2, session_pb2
+
+from libs.rpc.errors import ResourceExhausted, TertuliaError, Unavailable
+from libs.runtime.errors import causes_of
+from services.gateway.commands import Handlers, frame_invalid
+from services.gateway.online import Online
+from services.gateway.places import Sources
+from services.gateway.session import Session, parse_frame
+from services.gateway.settings import GatewaySettings
+from services.gateway.stats import Stats
+from services.gateway.tokens import Metadata, Tokens
+from services.gateway.transport import Transport, TransportGone
+
+log = structlog.get_logger()
+
+_LOOK_SECONDS = 1.0  # how late an expired token or a stalled write may be noticed
+_RETRY_MS = (1_000, 5_000)  # clients that are turned away come back spread over this
+
+
+class Sessions:
+    """Opens sessions for clients with a good token, and ends those that expire, stall or must move."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        tokens: Tokens,
+        sources: Sources,
+        handlers: Handlers,
+        online: Online,
+        stats: Stats,
+    ) -> None:
+        self._settings = settings
+        self._tokens = tokens
+        self._sources = sources
+        self._handlers = handlers
+        self._online = online
+        self._stats = stats
+        self._open: set[Session] = set()
+        self._opening = asyncio.Semaphore(settings.opening_sessions)
+        self._greeting = 0
+        self._draining = False
+        self._empty = asyncio.Event()
+
+    async def serve(self, transport: Transport, metadata: Metadata) -> None:
+        """The whole of one session.
+
+        Raises:
+            TertuliaError: the token, a frame or the time is not good; see SessionService.Open.
+        """
+        try:
+            await self._serve(transport, metadata)
+        except TransportGone:
+            return
+        except ExceptionGroup as group:
+            causes = causes_of(group)
+            for cause in causes:
+                if isinstance(cause, TertuliaError):
+                    raise cause from None
+            if not all(isinstance(cause, TransportGone) for cause in causes):
+                raise
+
+    async def _serve(self, transport: Transport, metadata: Metadata) -> None:
+        identity = await self._tokens.authenticate(metadata)
+        self._admit()
+        self._greeting += 1
+        try:
+            first = await self._hello(transport)
+        finally:
+            self._greeting -= 1
+        self._admit()
+        session = Session(identity, transport, self._settings.queue_bytes, self._stats)
+        self._open.add(session)
+        self._stats.sessions = len(self._open)
+        self._stats.sessions_opened += 1
+        is_user = bool(identity.caller.user_id)
+        try:
+            if is_user:
+                self._online.opened(identity.caller)
+            await session.run(first, self._sources, self._handlers, self._opening)
+        finally:
+            if is_user:
+                self._online.closed(identity.caller)
+            self._open.discard(session)
+            self._stats.sessions = len(self._open)
+            if not self._open:
+                self._empty.set()
+
+    def _admit(self) -> None:
+        retry_ms = random.randint(*_RETRY_MS)  # noqa: S311 - jitter
+        if self._draining:
+            raise Unavailable(
+                "this gateway is shutting down; connect again",
+                error_pb2.ERROR_REASON_UNAVAILABLE,
+                retry_after_ms=retry_ms,
+            )
+        if len(self._open) + self._greeting >= self._settings.max_sessions:
+            raise ResourceExhausted(
+                "this gateway has all the sessions it can hold",
+                error_pb2.ERROR_REASON_OVERLOADED,
+                retry_after_ms=retry_ms,
+            )
+
+    async def _hello(self, transport: Transport) -> session_pb2.ClientFrame:
+        try:
+            async with asyncio.timeout(self._settings.hello_seconds):
+                data = await transport.read()
+        except TimeoutError:
+            raise frame_invalid("no hello came in time") from None
+        if data is None:
+            raise frame_invalid("the stream ended before hello")
+        frame = parse_frame(data)
+        if not frame.HasField("hello"):
+            raise frame_invalid("the first frame must hold hello")
+        return frame
+
+    async def watch_over(self) -> None:
+        """End sessions whose token has expired, cut those whose client reads nothing; for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            now, stalled_since = time.time(), loop.time() - self._settings.stall_seconds
+            for session in list(self._open):
+                if 0 < session.outbox.write_began < stalled_since:
+                    self._stats.stalls += 1
+                    session.cut(_too_slow())  # the stream cannot carry a goodbye
+                elif session.identity.expires_at <= now:
+                    session.end(
+                        session_pb2.GOODBYE_CODE_TOKEN_EXPIRED, "the token has expired; come back with a new one"
+                    )
+
+    async def drain(self, seconds: float) -> None:
+        """Let nobody in, say goodbye to everybody at a time of their own, and wait for them to end, for at most `seconds`."""
+        self._draining = True
+        loop = asyncio.get_running_loop()
+        for session in self._open:
+            delay = random.uniform(0, min(self._settings.goodbye_seconds, seconds))  # noqa: S311 - jitter
+            loop.call_later(delay, session.end, session_pb2.GOODBYE_CODE_DRAIN, "this gateway is shutting down")
+        try:
+            async with asyncio.timeout(seconds):
+                while self._open:
+                    self._empty.clear()
+                    await self._empty.wait()
+        except TimeoutError:
+            log.warning("sessions_cut", sessions=len(self._open))
+
+
+def _too_slow() -> Unavailable:
+    return Unavailable(
+        "the client read nothing for too long; connect again",
+        error_pb2.ERROR_REASON_UNAVAILABLE,
+        retry_after_ms=_RETRY_MS[0],
+    )

@@ -1,0 +1,77 @@
+"""What the gateway can be told."""
+
+from pydantic import Field, SecretStr
+
+from libs.runtime.settings import ServiceSettings
+
+
+class GatewaySettings(ServiceSettings, service="gateway"):
+    """Settings of the gateway."""
+
+    listen: str = Field(
+        default="127.0.0.1:7420", description="Address that clients connect to: `host:port` or `unix:/path`."
+    )
+    channel: str = Field(description="Address of channel: `host:port`, `dns:///name:port` or `unix:/path`.")
+    message_store: str = Field(description="Address of message_store, written likewise.")
+    presence: str = Field(description="Address of presence, written likewise.")
+    bus_address: str = Field(default="nats://127.0.0.1:4222", description="Address of NATS: `nats://host:port`.")
+
+    max_request_bytes: int = Field(
+        default=256 * 1024, ge=64 * 1024, description="The largest frame or request that a client may send, in bytes."
+    )
+    max_streams: int = Field(
+        default=1_000, ge=1, description="How many sessions and calls one connection of a client may carry at a time."
+    )
+    max_sessions: int = Field(
+        default=20_000, ge=1, description="How many sessions the process holds; beyond it new ones get OVERLOADED."
+    )
+    opening_sessions: int = Field(
+        default=64, ge=1, description="How many sessions are opened at a time; others wait for their turn."
+    )
+    hello_seconds: float = Field(
+        default=10.0, gt=0, le=60, description="How long a client may take for its first frame before its stream ends."
+    )
+    queue_bytes: int = Field(
+        default=1024 * 1024,
+        ge=64 * 1024,
+        description="What may wait for a slow reader, in bytes; beyond it the session catches up from the log instead.",
+    )
+    stall_seconds: float = Field(
+        default=10.0, gt=0, le=600, description="How long one write to a client may take before its session is cut."
+    )
+    max_delta_events: int = Field(
+        default=1_000,
+        ge=0,
+        description="Of a log of which a client lacks more events than this, it gets a gap notice instead of the events.",
+    )
+    send_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="How long a send is tried before the client is told that its outcome is unknown.",
+    )
+    access_cache_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="How long an answer of channel about who may do what is believed in unary calls. Removed members may "
+        "read for so long; nothing of theirs is appended.",
+    )
+    key_cache_seconds: float = Field(
+        default=30.0, ge=0, le=600, description="How long a key is believed after channel confirmed it."
+    )
+    typing_max_members: int = Field(
+        default=100, ge=0, description="Typing is passed on in channels of at most so many members."
+    )
+    goodbye_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        le=300,
+        description="On SIGTERM, goodbyes are spread over so much time, so that clients do not come back all at once. "
+        "Keep it below drain_seconds.",
+    )
+    page_token_secret: SecretStr = Field(
+        default=SecretStr("tertulia-page-tokens"),
+        description="Signs page tokens; the same on all gateways. A forged token reaches nothing that its bearer may not "
+        "read anyway.",
+    )

@@ -1,0 +1,177 @@
+"""Who a client is: bearer tokens."""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import jwt
+from tertulia.chat.v1 import error_pb2
+from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
+
+from libs.rpc.caller import Caller
+from libs.rpc.client import call
+from libs.rpc.errors import FieldsInvalid, FieldViolation, NotFound, PermissionDenied, Unauthenticated
+from services.gateway.cache import ExpiringCache, SharedCalls
+
+AUDIENCE = "tertulia"
+MAX_USER_ID_BYTES = 128
+_ALGORITHMS = ["HS256"]  # explicit: a token never chooses how it is checked
+_NOT_IN_USER_IDS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_UNKNOWN_KEY_SECONDS = 2.0  # a key that was just made is found soon; tokens with invented keys cost little
+_CACHED_KEYS = 10_000
+_CACHED_TOKENS = 10_000
+
+Metadata = Iterable[tuple[str, str | bytes]]
+
+
+class Identity(NamedTuple):
+    """Who a token says the caller is."""
+
+    caller: Caller
+    expires_at: float
+    """Seconds since the Unix epoch."""
+
+
+class Keys:
+    """Secrets of applications' keys, as channel knows them."""
+
+    def __init__(self, access: "access_pb2_grpc.AccessServiceAsyncStub", cache_seconds: float) -> None:
+        self._access = access
+        self._cache_seconds = cache_seconds
+        self._cache: ExpiringCache[tuple[str, str], bytes] = ExpiringCache(_CACHED_KEYS)
+        self._calls: SharedCalls[tuple[str, str], bytes] = SharedCalls()
+
+    async def secret(self, application_id: str, key_id: str) -> bytes:
+        """The secret of a key; empty: there is no such key.
+
+        Raises:
+            TertuliaError: channel does not answer.
+        """
+        key = (application_id, key_id)
+        secret = self._cache.get(key)
+        return secret if secret is not None else await self._calls.call(key, lambda: self._ask(*key))
+
+    async def _ask(self, application_id: str, key_id: str) -> bytes:
+        request = access_pb2.GetKeyRequest(application_id=application_id, key_id=key_id)
+        try:
+            response = await call(self._access.GetKey, request)
+        except NotFound:
+            self._cache.put((application_id, key_id), b"", _UNKNOWN_KEY_SECONDS)
+            return b""
+        self._cache.put((application_id, key_id), response.secret, self._cache_seconds)
+        return response.secret
+
+
+class Tokens:
+    """Checks tokens: JWT, HS256, `kid` and `iss` name the key, `aud` is "tertulia", `exp` is required.
+
+    `sub` is the user; a server key's token has `server: true` instead. A token that was found good is not checked again for
+    `cache_seconds`. `clock` tells seconds since the Unix epoch.
+    """
+
+    def __init__(self, keys: Keys, cache_seconds: float, clock: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._cache_seconds = cache_seconds
+        self._clock = clock
+        self._good: ExpiringCache[str, Identity] = ExpiringCache(_CACHED_TOKENS)
+
+    async def authenticate(self, metadata: Metadata) -> Identity:
+        """Who sent `authorization: Bearer …`.
+
+        Raises:
+            Unauthenticated: TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED.
+            TertuliaError: the key cannot be asked for.
+        """
+        token = _bearer(metadata)
+        identity = self._good.get(token)
+        if identity is None:
+            identity = await self._check(token)
+            self._good.put(token, identity, self._cache_seconds)
+        if identity.expires_at <= self._clock():
+            raise _expired()
+        return identity
+
+    async def _check(self, token: str) -> Identity:
+        try:
+            key_id = jwt.get_unverified_header(token).get("kid")
+            application_id = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        except jwt.InvalidTokenError:
+            raise _invalid("it is not a JWT") from None
+        if not isinstance(key_id, str) or not isinstance(application_id, str):
+            raise _invalid("it must name its key: `kid` in the header, `iss` in the claims")
+        secret = await self._keys.secret(application_id, key_id)
+        if not secret:
+            raise _invalid("its key is not known")
+        try:
+            claims = jwt.decode(
+                token,
+                secret,
+                algorithms=_ALGORITHMS,
+                audience=AUDIENCE,
+                issuer=application_id,
+                # iat is only information: a back end whose clock is ahead of ours has made a good token
+                options={"require": ["exp", "aud", "iss"], "verify_exp": False, "verify_iat": False},
+            )
+        except jwt.InvalidTokenError as error:
+            raise _invalid(str(error)) from None
+        expires_at = _expiry(claims["exp"])
+        if expires_at <= self._clock():
+            raise _expired()
+        return Identity(_caller(application_id, claims.get("sub"), claims.get("server", False)), expires_at)
+
+
+def _bearer(metadata: Metadata) -> str:
+    for key, value in metadata:
+        if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
+            return value[7:].strip()
+    raise Unauthenticated(
+        "no token: send the metadata `authorization: Bearer <token>`", error_pb2.ERROR_REASON_TOKEN_MISSING
+    )
+
+
+def _expiry(claim: object) -> float:
+    if isinstance(claim, bool) or not isinstance(claim, int | float):
+        raise _invalid("`exp` is no number")
+    return float(claim)
+
+
+def _caller(application_id: str, user_id: object, server: object) -> Caller:
+    if server is True and user_id is None:
+        return Caller(application_id, "", server=True)
+    if server is not False or not isinstance(user_id, str) or not user_id:
+        raise _invalid("it must name a user in `sub`, or be a server key's with `server: true` and no `sub`")
+    if not _is_user_id(user_id):
+        raise _invalid(f"`sub` must be 1 to {MAX_USER_ID_BYTES} bytes without control characters")
+    return Caller(application_id, user_id, server=False)
+
+
+def _is_user_id(text: str) -> bool:
+    """As in `UserProfile.user_id`. JSON can hold lone surrogates, which are no UTF-8."""
+    encoded = text.encode(errors="replace")
+    return 0 < len(encoded) <= MAX_USER_ID_BYTES and not _NOT_IN_USER_IDS.search(text)
+
+
+def _invalid(why: str) -> Unauthenticated:
+    return Unauthenticated(f"the token is not valid: {why}", error_pb2.ERROR_REASON_TOKEN_INVALID)
+
+
+def _expired() -> Unauthenticated:
+    return Unauthenticated("the token has expired; get a new one", error_pb2.ERROR_REASON_TOKEN_EXPIRED)
+
+
+def acting_as(caller: Caller, user_id: str) -> Caller:
+    """The caller when it acts for `user_id`; empty: for itself.
+
+    Raises:
+        PermissionDenied: SERVER_KEY_REQUIRED: a user names somebody else.
+        FieldsInvalid: that is no user id.
+    """
+    if not user_id or user_id == caller.user_id:
+        return caller
+    if not caller.server:
+        raise PermissionDenied("only a server key acts for other users", error_pb2.ERROR_REASON_SERVER_KEY_REQUIRED)
+    if not _is_user_id(user_id):
+        what = f"must be 1 to {MAX_USER_ID_BYTES} bytes without control characters"
+        raise FieldsInvalid([FieldViolation("as_user_id", what)])
+    return caller._replace(user_id=user_id)

@@ -1,0 +1,112 @@
+"""message_store and channel as far as sends need them, in memory, behind real gRPC."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+from prometheus_client import CollectorRegistry
+from tertulia.chat.v1 import error_pb2, event_pb2
+from tertulia_internal.channel.v1 import access_pb2
+from tertulia_internal.message_store.v1 import log_pb2
+
+from libs.rpc.client import open_channel
+from libs.rpc.errors import NotFound, TertuliaError, channel_not_found
+from libs.rpc.server import new_server
+
+SECRET = "the-secret-of-the-application-in-these-tests-is-long-enough-for-each-algorithm"  # noqa: S105 - of nobody
+_LOGS = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
+_ACCESS = access_pb2.DESCRIPTOR.services_by_name["AccessService"].full_name
+
+
+class Peers:
+    """Numbers what is appended, refuses old policies, knows members; and fails as a test says."""
+
+    def __init__(self) -> None:
+        self.texts: dict[bytes, list[str]] = {}
+        self.versions: dict[bytes, int] = {}
+        self.seqs: dict[tuple[bytes, str], int] = {}
+        self.batches: list[int] = []
+        self.removed: set[str] = set()
+        self.authorisations: list[str] = []
+        self.keys_asked: list[str] = []
+        self.hold = asyncio.Event()
+        self.hold.set()
+        """Cleared: appends wait."""
+        self.hold_authorisations = asyncio.Event()
+        self.hold_authorisations.set()
+        """Cleared: authorisations wait."""
+        self.authorising = asyncio.Event()
+        self.appending = asyncio.Event()
+        self.fail_before: list[TertuliaError] = []
+        self.fail_after: list[TertuliaError] = []
+        self.on_append: Callable[[log_pb2.AppendRequest], None] = lambda _: None
+
+    async def append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:  # noqa: ARG002
+        self.batches.append(len(request.items))
+        self.appending.set()
+        await self.hold.wait()
+        if self.fail_before:
+            raise self.fail_before.pop(0)
+        self.on_append(request)
+        response = log_pb2.AppendResponse(results=[self._append(item) for item in request.items])
+        if self.fail_after:
+            raise self.fail_after.pop(0)
+        return response
+
+    async def authorize(self, request: access_pb2.AuthorizeRequest, context: object) -> access_pb2.AuthorizeResponse:  # noqa: ARG002
+        self.authorisations.append(request.user_id)
+        self.authorising.set()
+        await self.hold_authorisations.wait()
+        if request.user_id in self.removed:
+            raise channel_not_found(request.channel_id)
+        log_id = request.channel_id.encode().ljust(16, b"-")
+        return access_pb2.AuthorizeResponse(log_id=log_id, policy_version=self.versions.get(log_id, 1), member_count=2)
+
+    async def get_key(self, request: access_pb2.GetKeyRequest, context: object) -> access_pb2.GetKeyResponse:  # noqa: ARG002
+        self.keys_asked.append(request.key_id)
+        if (request.application_id, request.key_id) != ("app", "key"):
+            raise NotFound("no such key", error_pb2.ERROR_REASON_TOKEN_INVALID)
+        return access_pb2.GetKeyResponse(secret=SECRET.encode())
+
+    def _append(self, item: log_pb2.AppendItem) -> log_pb2.AppendResult:
+        log_id = item.log.log_id
+        known = self.seqs.get((log_id, item.client_id))
+        if known is not None:
+            return log_pb2.AppendResult(seq=known, time_ms=1)
+        if item.policy_version < self.versions.get(log_id, 1):
+            return log_pb2.AppendResult(refusal=log_pb2.APPEND_REFUSAL_POLICY_STALE)
+        texts = self.texts.setdefault(log_id, [])
+        texts.append(event_pb2.Event.FromString(item.content).message.text)
+        self.seqs[log_id, item.client_id] = len(texts)
+        return log_pb2.AppendResult(seq=len(texts), time_ms=1)
+
+
+@asynccontextmanager
+async def serving(peers: Peers, folder: Path) -> AsyncIterator[grpc.aio.Channel]:
+    """A connection to them."""
+    address = f"unix:{folder}/peers.sock"
+    server = new_server(CollectorRegistry())
+    append = grpc.unary_unary_rpc_method_handler(
+        peers.append, log_pb2.AppendRequest.FromString, log_pb2.AppendResponse.SerializeToString
+    )
+    authorize = grpc.unary_unary_rpc_method_handler(
+        peers.authorize, access_pb2.AuthorizeRequest.FromString, access_pb2.AuthorizeResponse.SerializeToString
+    )
+    get_key = grpc.unary_unary_rpc_method_handler(
+        peers.get_key, access_pb2.GetKeyRequest.FromString, access_pb2.GetKeyResponse.SerializeToString
+    )
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(_LOGS, {"Append": append}),
+            grpc.method_handlers_generic_handler(_ACCESS, {"Authorize": authorize, "GetKey": get_key}),
+        ]
+    )
+    server.add_insecure_port(address)
+    await server.start()
+    try:
+        async with open_channel(address) as channel:
+            yield channel
+    finally:
+        await server.stop(None)

@@ -1,0 +1,247 @@
+"""Sends: one batch in flight, order kept through retries, outcomes told honestly (I4, I9, I10)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from tertulia.chat.v1 import error_pb2, event_pb2
+from tertulia_internal.channel.v1 import access_pb2_grpc
+from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+
+from libs.rpc.caller import Caller
+from libs.rpc.errors import ResourceExhausted, TertuliaError
+from libs.rpc.status import unavailable
+from libs.runtime.process import running
+from services.gateway import appender as appender_module
+from services.gateway.appender import Appender
+from services.gateway.grants import Grant, Grants
+from services.gateway.log_client import LogName
+from services.gateway.refusals import outcome_unknown
+from services.gateway.sends import new_append
+from services.gateway.stats import Stats, batch_sizes
+from tests.support.ports import until
+from tests.unit.gateway.peers import Peers, serving
+
+ROOM = LogName("app", b"room".ljust(16, b"-"))
+
+
+class Person:
+    """A session that sends and waits."""
+
+    def __init__(self, appender: Appender, user_id: str = "alice") -> None:
+        self._appender = appender
+        self.grant = Grant(ROOM, "room", user_id, policy_version=1, member_count=2)
+        self.seqs: dict[int, int] = {}
+        self.errors: dict[int, TertuliaError] = {}
+        self._sent = 0
+        self._told = asyncio.Event()
+
+    def send(self, text: str, grant: Grant | None = None) -> int:
+        request_id = self._sent + 1
+        grant = grant or self.grant
+        caller = Caller("app", grant.user_id, server=False)
+        message = event_pb2.Message(text=text)
+        self._appender.submit(new_append(self, request_id, caller, grant, message, f"{id(self)}-{request_id}", None))
+        self._sent = request_id
+        return request_id
+
+    def acked(self, request_id: int, seq: int, time_ms: int) -> None:  # noqa: ARG002
+        assert request_id not in self.seqs
+        assert request_id not in self.errors
+        self.seqs[request_id] = seq
+
+    def failed(self, request_id: int, error: TertuliaError) -> None:
+        assert request_id not in self.seqs
+        assert request_id not in self.errors
+        self.errors[request_id] = error
+
+    def flush(self) -> None:
+        self._told.set()
+
+    async def all_told(self) -> None:
+        async with asyncio.timeout(10):
+            while len(self.seqs) + len(self.errors) < self._sent:
+                self._told.clear()
+                await self._told.wait()
+
+
+class Stage:
+    """The parts of a test."""
+
+    def __init__(self) -> None:
+        self.peers = Peers()
+        self.now = 0.0
+        self.appender: Appender
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    stage = Stage()
+    begun = asyncio.get_running_loop().time()
+
+    def clock() -> float:
+        return asyncio.get_running_loop().time() - begun + stage.now
+
+    async with serving(stage.peers, tmp_path) as channel:
+        grants = Grants(access_pb2_grpc.AccessServiceStub(channel), 5, lambda _: 0)
+        stub = log_pb2_grpc.LogServiceStub(channel)
+        stage.appender = Appender(stub, grants, 0.5, Stats(), batch_sizes(CollectorRegistry()), clock)
+        async with running(stage.appender.run()):
+            yield stage
+
+
+async def test_what_comes_while_a_batch_is_in_flight_forms_the_next(stage: Stage) -> None:
+    stage.peers.hold.clear()
+    alice, bob = Person(stage.appender), Person(stage.appender, "bob")
+    alice.send("0")
+    await stage.peers.appending.wait()
+    for number in range(1, 10):
+        (alice, bob)[number % 2].send(str(number))
+    stage.peers.hold.set()
+    await alice.all_told()
+    await bob.all_told()
+    assert stage.peers.batches == [1, 9]
+    assert stage.peers.texts[ROOM.log_id] == [str(number) for number in range(10)]
+
+
+async def test_a_batch_of_unknown_outcome_is_repeated_and_written_once(stage: Stage) -> None:
+    stage.peers.fail_after = [outcome_unknown()]
+    stage.peers.fail_before = [unavailable("the store")]
+    alice = Person(stage.appender)
+    for number in range(3):
+        alice.send(str(number))
+    await alice.all_told()
+    assert alice.seqs == {1: 1, 2: 2, 3: 3}
+    assert stage.peers.texts[ROOM.log_id] == ["0", "1", "2"]
+
+
+async def test_after_its_time_a_send_is_said_to_be_unknown(stage: Stage) -> None:
+    stage.peers.hold.clear()
+    alice = Person(stage.appender)
+    alice.send("hello?")
+    await alice.all_told()
+    assert alice.errors[1].reason == error_pb2.ERROR_REASON_OUTCOME_UNKNOWN
+    stage.peers.hold.set()
+    alice.send("again")
+    await alice.all_told()
+    assert 2 in alice.seqs
+
+
+async def test_what_never_left_in_time_is_said_not_to_have_been_done(stage: Stage) -> None:
+    stage.peers.hold.clear()
+    alice = Person(stage.appender)
+    alice.send("in flight")
+    await stage.peers.appending.wait()
+    alice.send("waits")
+    stage.now += 10
+    await alice.all_told()
+    assert alice.errors[1].reason == error_pb2.ERROR_REASON_OUTCOME_UNKNOWN
+    assert alice.errors[2].reason == error_pb2.ERROR_REASON_UNAVAILABLE
+
+
+async def test_a_send_under_an_old_policy_is_authorised_anew_before_what_came_later(stage: Stage) -> None:
+    alice = Person(stage.appender)
+    stage.peers.versions[ROOM.log_id] = 2
+    for number in range(5):
+        alice.send(str(number))
+    await alice.all_told()
+    assert stage.peers.texts[ROOM.log_id] == ["0", "1", "2", "3", "4"]
+    assert (alice.grant.policy_version, stage.peers.authorisations) == (2, ["alice"])
+
+
+async def test_later_sends_of_a_lane_wait_for_its_authorisation_while_others_go_on(stage: Stage) -> None:
+    alice, bob = Person(stage.appender), Person(stage.appender, "bob")
+    stage.peers.versions[ROOM.log_id] = bob.grant.policy_version = 2
+    stage.peers.hold_authorisations.clear()
+    alice.send("0")
+    await stage.peers.authorising.wait()
+    alice.send("1")
+    alice.grant.policy_version = 2  # the feed has told of it meanwhile: alone the second one would pass now
+    bob.send("from bob")
+    await bob.all_told()
+    alice.send("2")
+    stage.peers.hold_authorisations.set()
+    await alice.all_told()
+    assert stage.peers.texts[ROOM.log_id] == ["from bob", "0", "1", "2"]
+
+
+async def test_what_was_authorised_anew_goes_before_what_waits_behind_another_batch(stage: Stage) -> None:
+    alice, bob = Person(stage.appender), Person(stage.appender, "bob")
+    stage.peers.versions[ROOM.log_id] = bob.grant.policy_version = 2
+    stage.peers.hold_authorisations.clear()
+    alice.send("0")
+    await stage.peers.authorising.wait()
+    stage.peers.hold.clear()
+    stage.peers.appending.clear()
+    bob.send("in flight")
+    await stage.peers.appending.wait()
+    alice.send("1")
+    stage.peers.hold_authorisations.set()
+    await until(lambda: alice.grant.policy_version == 2, "alice is authorised anew", 5)
+    stage.peers.hold.set()
+    await alice.all_told()
+    assert stage.peers.texts[ROOM.log_id] == ["in flight", "0", "1"]
+
+
+async def test_one_session_speaking_for_several_keeps_their_order_when_some_are_outdated(stage: Stage) -> None:
+    server = Person(stage.appender)
+    alice = Grant(ROOM, "room", "alice", policy_version=1, member_count=2)
+    bob = Grant(ROOM, "room", "bob", policy_version=2, member_count=2)
+    stage.peers.versions[ROOM.log_id] = 2
+    for number in range(6):
+        server.send(str(number), (alice, bob)[number % 2])
+    await server.all_told()
+    assert stage.peers.texts[ROOM.log_id] == ["0", "1", "2", "3", "4", "5"]
+
+
+async def test_a_removed_member_is_refused_and_writes_nothing(stage: Stage) -> None:
+    alice = Person(stage.appender)
+    stage.peers.versions[ROOM.log_id] = 2
+    stage.peers.removed.add("alice")
+    alice.send("too late")
+    await alice.all_told()
+    assert alice.errors[1].reason == error_pb2.ERROR_REASON_CHANNEL_NOT_FOUND
+    assert ROOM.log_id not in stage.peers.texts
+
+
+async def test_a_policy_that_never_stops_changing_ends_in_an_answer(stage: Stage) -> None:
+    def change(request: log_pb2.AppendRequest) -> None:
+        stage.peers.versions[ROOM.log_id] = request.items[0].policy_version + 1
+
+    stage.peers.on_append = change
+    alice = Person(stage.appender)
+    alice.send("hello")
+    await alice.all_told()
+    assert alice.errors[1].reason == error_pb2.ERROR_REASON_UNAVAILABLE
+    assert ROOM.log_id not in stage.peers.texts
+    assert len(stage.peers.authorisations) == appender_module.MAX_AUTHORISATIONS
+
+
+async def test_too_much_waiting_is_refused_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(appender_module, "MAX_WAITING_ITEMS", 3)
+    stage.peers.hold.clear()
+    alice = Person(stage.appender)
+    for number in range(3):
+        alice.send(str(number))
+    with pytest.raises(ResourceExhausted) as refusal:
+        alice.send("one too many")
+    assert (refusal.value.reason, refusal.value.retry_after_ms > 0) == (error_pb2.ERROR_REASON_OVERLOADED, True)
+    stage.peers.hold.set()
+    await alice.all_told()
+    alice.send("room again")
+    await alice.all_told()
+    assert len(alice.seqs) == 4
+
+
+async def test_a_cached_membership_is_asked_for_again_when_a_newer_policy_is_heard_of(tmp_path: Path) -> None:
+    peers, heard = Peers(), {"version": 0}
+    async with serving(peers, tmp_path) as channel:
+        grants = Grants(access_pb2_grpc.AccessServiceStub(channel), 60, lambda _: heard["version"])
+        caller = Caller("app", "alice", server=False)
+        first = await grants.get(caller, "room")
+        assert await grants.get(caller, "room") is first
+        peers.versions[first.log.log_id] = heard["version"] = 2
+        assert (await grants.get(caller, "room")).policy_version == 2
+        assert peers.authorisations == ["alice", "alice"]

@@ -1,0 +1,134 @@
+"""Who is let in, and what everybody else is told."""
+
+import json
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+from tertulia.chat.v1 import error_pb2
+from tertulia_internal.channel.v1 import access_pb2_grpc
+
+from libs.rpc.caller import Caller
+from libs.rpc.errors import FieldsInvalid, PermissionDenied, Unauthenticated
+from services.gateway.tokens import Keys, Tokens, acting_as
+from tests.unit.gateway.peers import SECRET, Peers, serving
+
+OTHER_SECRET = "another-secret-that-is-long-enough-for-hmac"  # noqa: S105 - of nobody
+PUBLIC_TEXT = "eyJhbGciOiJub25lIiwia2lkIjoia2V5In0"  # {"alg":"none","kid":"key"}
+
+
+def _token(secret: str = SECRET, algorithm: str = "HS256", kid: object = "key", **claims: object) -> str:
+    good: dict[str, object] = {"iss": "app", "aud": "tertulia", "exp": time.time() + 3_600, "sub": "alice"}
+    payload = {key: value for key, value in {**good, **claims}.items() if value is not None}
+    headers = {} if kid is None else {"kid": kid}
+    # not jwt.encode, which would keep us from making bad ones
+    return jwt.PyJWS().encode(json.dumps(payload).encode(), secret, algorithm=algorithm, headers=headers)
+
+
+def _unsigned() -> str:
+    claims = _token().split(".")[1]
+    return f"{PUBLIC_TEXT}.{claims}."
+
+
+def _claims_of_another_shape() -> str:
+    return jwt.PyJWS().encode(b"[1, 2]", SECRET, algorithm="HS256", headers={"kid": "key"})
+
+
+GOOD = [
+    (_token(), Caller("app", "alice", server=False)),
+    (_token(sub="Zoë 💬"), Caller("app", "Zoë 💬", server=False)),
+    (_token(sub=None, server=True), Caller("app", "", server=True)),
+    (_token(aud=["other", "tertulia"]), Caller("app", "alice", server=False)),
+    (_token(iat=time.time() + 30), Caller("app", "alice", server=False)),
+]
+
+BAD = {
+    "garbage": "garbage",
+    "empty": "",
+    "wrong secret": _token(secret=OTHER_SECRET),
+    "another algorithm": _token(algorithm="HS512"),
+    "not signed": _unsigned(),
+    "no key id": _token(kid=None),
+    "unknown key": _token(kid="unknown"),
+    "unknown application": _token(iss="another"),
+    "no issuer": _token(iss=None),
+    "issuer is no text": _token(iss=7),
+    "no audience": _token(aud=None),
+    "another audience": _token(aud="someone-else"),
+    "no expiry": _token(exp=None),
+    "no subject": _token(sub=None),
+    "empty subject": _token(sub=""),
+    "subject is no text": _token(sub=7),
+    "lone surrogate": _token(sub="\ud800"),
+    "expiry is no number": _token(exp="soon"),
+    "claims are no object": _claims_of_another_shape(),
+    "long subject": _token(sub="x" * 129),
+    "control character": _token(sub="a\nb"),
+    "server with a subject": _token(server=True),
+    "server is no boolean": _token(sub=None, server="true"),
+    "not yet valid": _token(nbf=time.time() + 3_000),
+}
+
+
+@pytest.mark.parametrize(("token", "caller"), GOOD)
+async def test_a_good_token_names_its_caller(tmp_path: Path, token: str, caller: Caller) -> None:
+    async with serving(Peers(), tmp_path) as channel:
+        tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60)
+        identity = await tokens.authenticate([("authorization", f"Bearer {token}")])
+        assert identity.caller == caller
+        assert identity.expires_at > time.time()
+
+
+@pytest.mark.parametrize("token", BAD.values(), ids=BAD.keys())
+async def test_a_bad_token_is_invalid(tmp_path: Path, token: str) -> None:
+    async with serving(Peers(), tmp_path) as channel:
+        tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60)
+        with pytest.raises(Unauthenticated) as refusal:
+            await tokens.authenticate([("authorization", f"Bearer {token}")])
+        assert refusal.value.reason == error_pb2.ERROR_REASON_TOKEN_INVALID
+        assert SECRET not in str(refusal.value)
+
+
+async def test_no_token_is_missing(tmp_path: Path) -> None:
+    async with serving(Peers(), tmp_path) as channel:
+        tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60)
+        for metadata in ([], [("authorization", "Basic YWxpY2U6")], [("other", f"Bearer {_token()}")]):
+            with pytest.raises(Unauthenticated) as refusal:
+                await tokens.authenticate(metadata)
+            assert refusal.value.reason == error_pb2.ERROR_REASON_TOKEN_MISSING
+
+
+async def test_a_token_that_was_good_expires_all_the_same(tmp_path: Path) -> None:
+    now = {"time": time.time()}
+    async with serving(Peers(), tmp_path) as channel:
+        tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60, lambda: now["time"])
+        metadata = [("authorization", f"Bearer {_token()}")]
+        await tokens.authenticate(metadata)
+        now["time"] += 61
+        with pytest.raises(Unauthenticated) as refusal:
+            await tokens.authenticate(metadata)
+        assert refusal.value.reason == error_pb2.ERROR_REASON_TOKEN_EXPIRED
+
+
+async def test_keys_are_asked_for_once_and_unknown_ones_too(tmp_path: Path) -> None:
+    peers = Peers()
+    async with serving(peers, tmp_path) as channel:
+        tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60)
+        for subject in ("alice", "bob"):
+            await tokens.authenticate([("authorization", f"Bearer {_token(sub=subject)}")])
+            with pytest.raises(Unauthenticated):
+                await tokens.authenticate([("authorization", f"Bearer {_token(sub=subject, kid='unknown')}")])
+        assert peers.keys_asked == ["key", "unknown"]
+
+
+def test_only_a_server_key_acts_for_others() -> None:
+    alice, server = Caller("app", "alice", server=False), Caller("app", "", server=True)
+    assert acting_as(alice, "") == acting_as(alice, "alice") == alice
+    assert acting_as(server, "") == server
+    assert acting_as(server, "bob") == Caller("app", "bob", server=True)
+    with pytest.raises(PermissionDenied) as refusal:
+        acting_as(alice, "bob")
+    assert refusal.value.reason == error_pb2.ERROR_REASON_SERVER_KEY_REQUIRED
+    with pytest.raises(FieldsInvalid):
+        acting_as(server, "x" * 129)
