@@ -1,0 +1,82 @@
+"""The `tertulia` command. One file per group of commands; the server adds its own by the entry-point group
+`tertulia.commands`: a function that typer can make a command of, or a Typer app.
+"""
+
+import importlib.metadata
+import os
+import sys
+
+import typer
+
+from tertulia.cli import channels, chat, import_, messages, token, users
+from tertulia.cli.console import complain
+from tertulia.cli.running import FAILED, USAGE
+
+ENTRY_POINTS = "tertulia.commands"
+
+HELP = """Tertulia: in-app messaging.
+
+Every command takes --json, for scripts: JSON Lines on standard output and nothing else there. They talk to the server at
+TERTULIA_ADDRESS (default 127.0.0.1:7420; several separated by commas) with the application's TERTULIA_SECRET (default: that
+of a development server).
+
+Exit codes: 0 done; 1 refused or failed, with a message that names the reason; 2 wrong usage; 3 no server could be reached,
+or none answered in time; 130 interrupted.
+"""
+
+
+def build() -> typer.Typer:
+    """The whole command, with what is installed."""
+    app = typer.Typer(
+        name="tertulia", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
+    app.command()(token.token)
+    app.command()(chat.chat)
+    app.command()(messages.send)
+    app.command()(messages.tail)
+    app.command()(messages.history)
+    app.add_typer(channels.app, name="channels")
+    app.add_typer(users.app, name="users")
+    app.command("import")(import_.import_)
+    installed = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    for entry in installed:
+        _add(app, entry)
+    if "serve" not in installed.names:
+        missing = "`serve` belongs to the server, which is not installed: pip install tertulia-server"
+        _add_stub(app, "serve", "Run all of Tertulia on this machine.", missing, USAGE)
+    return app
+
+
+def _add(app: typer.Typer, entry: importlib.metadata.EntryPoint) -> None:
+    try:
+        command = entry.load()
+    except (ImportError, AttributeError) as error:
+        broken = f"`{entry.name}` is installed but cannot be loaded: {error}"
+        _add_stub(app, entry.name, broken, broken, FAILED)
+        return
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=entry.name)
+    else:
+        app.command(entry.name)(command)
+
+
+def _add_stub(app: typer.Typer, name: str, help_text: str, message: str, code: int) -> None:
+    """A command that only says why it is none."""
+
+    def stub() -> None:
+        complain(message)
+        raise typer.Exit(code)
+
+    app.command(name, help=help_text, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(stub)
+
+
+def main() -> None:
+    """Run the command line. Ends the process."""
+    try:
+        build()()
+    except Exception as error:
+        if os.environ.get("TERTULIA_DEBUG"):
+            raise
+        # the last resort: a user is to read a sentence, not a traceback
+        complain(f"failed, which is a fault of tertulia itself: {error!r} (TERTULIA_DEBUG=1 shows where)")
+        sys.exit(1)

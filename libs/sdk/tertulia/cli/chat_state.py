@@ -1,0 +1,70 @@
+"""What a chat's screen says beside the messages: connection, who is here, who types, who has seen the last message."""
+
+from collections.abc import Iterable
+
+import tertulia
+from tertulia.cli.console import safe
+
+_NAMES_SHOWN = 4
+
+
+class ChatState:
+    """Follows the events of one channel."""
+
+    def __init__(self, channel_id: str, me: str) -> None:
+        self._channel_id = channel_id
+        self._me = me
+        self._connection = tertulia.ConnectionState.ONLINE
+        self._here: dict[str, bool] = {}
+        self._typing: dict[str, None] = {}
+        self._read: dict[str, int] = {}
+        self._my_last = 0
+        self._left = False
+
+    def on_members(self, members: Iterable[tertulia.Member]) -> None:
+        self._read.update({member.user_id: member.read_seq for member in members})
+
+    def on_event(self, event: tertulia.ClientEvent) -> None:
+        match event:
+            case tertulia.MessageReceived(message) if message.channel_id == self._channel_id:
+                self.on_message(message)
+            case tertulia.TypingChanged(channel_id, user_id, active) if channel_id == self._channel_id:
+                self._typing.pop(user_id, None)
+                if active:
+                    self._typing[user_id] = None
+            case tertulia.ReadChanged(channel_id, user_id, seq) if channel_id == self._channel_id:
+                self._read[user_id] = max(seq, self._read.get(user_id, 0))
+            case tertulia.PresenceChanged(user_id, online):
+                self._here[user_id] = online
+            case tertulia.ConnectionChanged(state):
+                self._connection = state
+            case tertulia.ChannelLeft(channel_id) if channel_id == self._channel_id:
+                self._left = True
+            case tertulia.ChannelJoined() if event.channel_id == self._channel_id:
+                self._left = False
+
+    def on_message(self, message: tertulia.Message) -> None:
+        if message.author == self._me:
+            self._my_last = message.seq
+
+    def line(self) -> str:
+        """One line that says it all."""
+        parts = [f"#{self._channel_id}"]
+        if self._left:
+            parts.append("you are no member any more")
+        if self._connection is not tertulia.ConnectionState.ONLINE:
+            parts.append(f"{self._connection.value}…")
+        if here := [user_id for user_id, online in self._here.items() if online and user_id != self._me]:
+            parts.append(f"here: {_names(here)}")
+        if self._typing:
+            parts.append(f"{_names(self._typing)} {'is' if len(self._typing) == 1 else 'are'} typing…")
+        elif self._my_last:
+            seen = [u for u, seq in self._read.items() if seq >= self._my_last and u != self._me]
+            parts.append(f"seen by {_names(seen)}" if seen else "sent")
+        return safe(" · ".join(parts))
+
+
+def _names(user_ids: Iterable[str]) -> str:
+    names = list(user_ids)
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,118 @@
+"""What the commands write: results to standard output, all else to standard error; safe against control characters in
+what other people wrote."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from tertulia.models import Message, utc
+
+_VISIBLE = (
+    {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}  # ␀ … ␟
+    | {0x09: "    ", 0x7F: "␡"}
+    | {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
+    # these change the direction or place of what stands beside them, and so what a line seems to say
+    | {code: f"\\u{code:04x}" for code in (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))}
+)
+_PIPE_WIDTH = 240  # columns of a table that nobody looks at in a window
+_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
+
+
+def safe(text: str) -> str:
+    """Text with every character visible that a terminal would obey: no message can move the cursor, recolour the screen or
+    pose as another line. Lines after the first are marked."""
+    return text.replace("\r\n", "\n").translate(_VISIBLE).rstrip("\n").replace("\n", "\n      │ ")
+
+
+def out() -> Console:
+    """Standard output, for people."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    print(f"tertulia: {safe(message)}", file=sys.stderr, flush=True)  # noqa: T201 - this is the command line
+
+
+def print_json(values: Mapping[str, object]) -> None:
+    """One JSON line on standard output, at once; in ASCII, so that it is safe on a terminal too."""
+    print(json.dumps(values), flush=True)  # noqa: T201 - this is the command line
+
+
+def iso(time_ms: int) -> str:
+    """ISO 8601 in UTC."""
+    return utc(time_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def message_json(message: Message) -> dict[str, object]:
+    """A message as every command prints it; members that say nothing are left out."""
+    values: dict[str, object] = {
+        "seq": message.seq,
+        "author": message.author,
+        "time": iso(message.time_ms),
+        "text": message.text,
+        "state": "sent",
+        "time_ms": message.time_ms,
+        "client_message_id": message.client_message_id,
+    }
+    extra: dict[str, object] = {
+        "reply_to": message.reply_to,
+        "mentions": list(message.mentions),
+        "custom_type": message.custom_type,
+        "custom_data": message.custom_data,
+        "imported": message.imported,
+    }
+    return values | {name: value for name, value in extra.items() if value}
+
+
+def message_text(message: Message, today: datetime | None = None) -> Text:
+    """A message for people, in local time."""
+    local = message.time.astimezone()
+    now = today or datetime.now().astimezone()
+    line = Text(local.strftime("%H:%M " if local.date() == now.date() else "%Y-%m-%d %H:%M "), style="dim")
+    author = safe(message.author) or "(application)"
+    colour = _COLOURS[sum(author.encode()) % len(_COLOURS)]
+    if message.custom_type == "irc.action":
+        line.append(f"* {author} ", style=colour)
+    else:
+        line.append(f"{author}  ", style=f"bold {colour}")
+    if message.reply_to:
+        line.append(f"(to {message.reply_to}) ", style="dim")
+    line.append(
+        safe(message.text) if message.text else f"[{safe(message.custom_type) or 'custom data'}]", style="default"
+    )
+    return line
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Rows for people."""
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(safe(cell)) for cell in row))
+    console = out()
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    console.print(grid)
+
+
+def progress(quiet: bool) -> Progress:
+    """A bar on standard error; nothing where that is no terminal, or `quiet`."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        redirect_stdout=False,  # results go where they belong
+        disable=quiet or not console.is_terminal,
+    )

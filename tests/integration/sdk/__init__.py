@@ -1,0 +1,1 @@
+"""The SDK and the `tertulia` command against the real services."""

@@ -1,0 +1,29 @@
+"""Reading a client's events in a test."""
+
+import asyncio
+from typing import TypeVar
+
+import tertulia
+
+E = TypeVar("E", bound=tertulia.ClientEvent)
+
+
+async def next_event(client: tertulia.Client, kind: type[E], seconds: float = 10) -> E:
+    """The next event of a kind; those before it are passed over."""
+    async with asyncio.timeout(seconds):
+        async for event in client.events():
+            if isinstance(event, kind):
+                return event
+    raise AssertionError("the client was closed")
+
+
+async def messages_until(client: tertulia.Client, text: str, seconds: float = 30) -> list[tertulia.Message]:
+    """All messages up to the one with this text."""
+    messages: list[tertulia.Message] = []
+    async with asyncio.timeout(seconds):
+        async for event in client.events():
+            if isinstance(event, tertulia.MessageReceived):
+                messages.append(event.message)
+                if event.message.text == text:
+                    break
+    return messages
