@@ -16,7 +16,7 @@ from services.gateway.stats import Stats
 from services.gateway.tokens import Identity
 from services.gateway.transport import Transport
 
-_MAX_POSITIONS = 20_000  # as the protos say; a wrong one among them harms nobody
+_MAX_POSITIONS = 8_000  # as the protos say; a wrong one among them harms nobody
 _SETTLE_SECONDS = 5.0  # what was asked before the end is answered, if it is answered within this
 
 _CAUGHT_UP = session_pb2.ServerFrame(notices=[session_pb2.Notice(caught_up=session_pb2.CaughtUp())]).SerializeToString()

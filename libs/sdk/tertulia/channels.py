@@ -16,6 +16,9 @@ _REMEMBERED_COUNTS = 256  # per channel: (seq, message count) of the newest mess
 _MAX_STRANGERS = 1_024  # logs that were heard of before their channel notice
 
 
+_HELLO_POSITIONS = 8_000  # Hello.positions
+
+
 class _ChannelState:
     """One channel, as mutable as `Channels` needs it."""
 
@@ -126,12 +129,11 @@ class Channels(Mapping[str, MyChannel]):
     # --- a session's life ---------------------------------------------------------------------------------------------
 
     def positions(self) -> list[session_pb2.Position]:
-        """Where the client stands, for hello. What it left is forgotten."""
+        """Where the client stands, for hello. What it left is forgotten; what a hello has no room for is fetched."""
         for state in [state for state in self._states.values() if not state.member]:
             self._drop(state)
-        positions = [
-            session_pb2.Position(log_id=state.log_id, seq=state.follower.position) for state in self._states.values()
-        ]
+        states = sorted(self._states.values(), key=_last_activity, reverse=True)[: _HELLO_POSITIONS - 1]
+        positions = [session_pb2.Position(log_id=state.log_id, seq=state.follower.position) for state in states]
         if self._inbox_log:
             positions.append(session_pb2.Position(log_id=self._inbox_log, seq=self._inbox_position))
         return positions
@@ -303,3 +305,7 @@ def _log_event(channel_id: str, event: event_pb2.Event) -> LogEvent | None:
             removed=tuple(change.removed_user_ids),
         )
     return None
+
+
+def _last_activity(state: _ChannelState) -> int:
+    return state.last_message.time_ms if state.last_message is not None else 0

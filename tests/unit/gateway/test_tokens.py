@@ -105,7 +105,7 @@ async def test_a_token_that_was_good_expires_all_the_same(tmp_path: Path) -> Non
         tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60, lambda: now["time"])
         metadata = [("authorization", f"Bearer {_token()}")]
         await tokens.authenticate(metadata)
-        now["time"] += 61
+        now["time"] += 3_601
         with pytest.raises(Unauthenticated) as refusal:
             await tokens.authenticate(metadata)
         assert refusal.value.reason == error_pb2.ERROR_REASON_TOKEN_EXPIRED
