@@ -11,20 +11,21 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 .venv/.installed: requirements.txt pyproject.toml libs/sdk/pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e libs/sdk -e .
-	touch $@
+	@echo "installing into .venv (half a minute, once) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e libs/sdk -e .
+	@touch $@
 
 install: .venv/.installed ## make .venv with everything that is locked, and the project itself
 
 gen/.made: $(PUBLIC_PROTOS) $(INTERNAL_PROTOS) .venv/.installed
-	rm -rf gen libs/sdk/tertulia/chat libs/sdk/buf && mkdir -p gen
-	PATH=$(BIN):$$PATH $(PROTOC) --python_out=libs/sdk --grpc_python_out=libs/sdk --mypy_out=quiet:libs/sdk \
+	@rm -rf gen libs/sdk/tertulia/chat libs/sdk/buf && mkdir -p gen
+	@PATH=$(BIN):$$PATH $(PROTOC) --python_out=libs/sdk --grpc_python_out=libs/sdk --mypy_out=quiet:libs/sdk \
 		--mypy_grpc_out=quiet:libs/sdk $(PUBLIC_PROTOS)
-	PATH=$(BIN):$$PATH $(PROTOC) --python_out=gen --grpc_python_out=gen --mypy_out=quiet:gen --mypy_grpc_out=quiet:gen \
+	@PATH=$(BIN):$$PATH $(PROTOC) --python_out=gen --grpc_python_out=gen --mypy_out=quiet:gen --mypy_grpc_out=quiet:gen \
 		$(INTERNAL_PROTOS)
-	touch gen/tertulia_internal/py.typed libs/sdk/buf/py.typed $@
+	@touch gen/tertulia_internal/py.typed libs/sdk/buf/py.typed $@
 
 proto: gen/.made ## generate the Python stubs of protos/
 
@@ -34,8 +35,11 @@ run: gen/.made ## run all of Tertulia here; Ctrl-C stops it
 test: gen/.made ## all tests
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-test-fast: gen/.made ## the tests that start no process
-	$(BIN)/pytest -n 2 tests/unit tests/conformance
+test-fast: gen/.made ## the tests that start no server
+	$(BIN)/pytest -n 2 -k "not cassandra" tests/unit tests/conformance
+
+bench: gen/.made ## measure all rows of docs/performance.md; ARGS="--only W1 --runs 3"
+	$(BIN)/python -m tests.bench $(ARGS)
 
 lint: gen/.made ## style, types, import rules, proto rules
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """The bus on NATS (core, no JetStream)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import nats
@@ -10,17 +10,39 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
+from nats.aio.transport import TcpTransport
 from prometheus_client import CollectorRegistry, Counter
 
 from libs.bus.port import MAX_PAYLOAD_BYTES, Bus, BusUnavailable, Subscription
+from libs.runtime.errors import CannotStart
 
 log = structlog.get_logger()
 
+_SCHEMES = ("nats://", "tls://")
 _FLUSH_SECONDS = 5
 _RECONNECT_SECONDS = 0.2
+_PING_SECONDS = 2  # a third one after two without an answer is not sent: a dead connection is noticed within 6 s
 _PENDING_BYTES = 64 * 1024 * 1024  # per subscription; beyond it nats-py drops and reports a slow consumer
 _PENDING_MESSAGES = 64 * 1024
 _OUTGOING_BYTES = 16 * 1024 * 1024  # kept while the server is away; beyond it publishes are dropped
+_CLOSE_SECONDS = 2.0  # for what is pending at the end; nobody is promised that it arrives
+
+
+class _Client(Client):
+    """nats-py's client, which lets go of a connection that takes nothing any more (a dead network, a frozen server).
+
+    nats-py closes the old connection first and waits until all that was written to it is sent. On such a connection that is
+    when TCP gives up, some 15 minutes later.
+    """
+
+    async def _attempt_reconnect(self) -> None:
+        self.cut()
+        await super()._attempt_reconnect()
+
+    def cut(self) -> None:
+        """Drop the connection with what is still unsent."""
+        if isinstance(self._transport, TcpTransport) and self._transport._io_writer is not None:  # noqa: SLF001 - no public way to it
+            self._transport._io_writer.transport.abort()  # noqa: SLF001
 
 
 class _NatsSubscription:
@@ -81,16 +103,22 @@ class _NatsBus:
 
 @asynccontextmanager
 async def nats_bus(address: str, name: str, registry: CollectorRegistry) -> AsyncIterator[Bus]:
-    """Connect to NATS at `nats://host:port` or `unix://path` for as long as the body runs.
+    """Connect to NATS at `nats://host:port` or `tls://host:port` for as long as the body runs.
 
     A server that is down at first is waited for, and reconnected to for ever.
+
+    Raises:
+        CannotStart: it is no such address.
     """
     dropped = Counter("tertulia_bus_dropped", "Payloads that could not be handed to NATS.", registry=registry)
     disturbances = Counter("tertulia_bus_disturbances", "Times when payloads may have been lost.", registry=registry)
-    client = Client()
+    client = _Client()
     bus = _NatsBus(client, dropped)
+    last_error = ""
 
     async def reconnected() -> None:
+        nonlocal last_error
+        last_error = ""
         log.warning("bus_reconnected")
         disturbances.inc()
         bus.disturbed()
@@ -100,43 +128,35 @@ async def nats_bus(address: str, name: str, registry: CollectorRegistry) -> Asyn
             log.warning("bus_disconnected")
 
     async def failed(error: Exception) -> None:
-        log.warning("bus_error", error=repr(error))
+        nonlocal last_error
+        if repr(error) != last_error:  # each try to connect fails in the same way, five times a second
+            last_error = repr(error)
+            log.warning("bus_error", error=last_error)
         if isinstance(error, nats.errors.SlowConsumerError):
             disturbances.inc()
             bus.disturbed()
 
-    await _connect(client, address, name, reconnected, disconnected, failed)
+    if not address.startswith(_SCHEMES):
+        raise CannotStart(f"bus_address must begin with {' or '.join(_SCHEMES)}")  # not shown: it may hold a password
+    try:
+        await client.connect(
+            address,
+            name=name,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=_RECONNECT_SECONDS,  # type: ignore[arg-type] # annotated int, passed to asyncio.sleep
+            ping_interval=_PING_SECONDS,
+            max_outstanding_pings=2,
+            pending_size=_OUTGOING_BYTES,
+            reconnected_cb=reconnected,
+            disconnected_cb=disconnected,
+            error_cb=failed,
+        )
+    except nats.errors.Error as error:  # a server that is away is no error here: it is tried again by itself
+        raise CannotStart(f"bus_address: {error}") from error
     try:
         yield bus
     finally:
-        with suppress(RuntimeError):  # nats-py writes what is pending, even to a closed connection
-            await client.close()
-
-
-async def _connect(
-    client: Client,
-    address: str,
-    name: str,
-    reconnected: Callable[[], Awaitable[None]],
-    disconnected: Callable[[], Awaitable[None]],
-    failed: Callable[[Exception], Awaitable[None]],
-) -> None:
-    while True:
-        try:
-            await client.connect(
-                address,
-                name=name,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=_RECONNECT_SECONDS,  # type: ignore[arg-type] # annotated int, passed to asyncio.sleep
-                ping_interval=5,
-                max_outstanding_pings=2,
-                pending_size=_OUTGOING_BYTES,
-                reconnected_cb=reconnected,
-                disconnected_cb=disconnected,
-                error_cb=failed,
-            )
-        except (nats.errors.Error, OSError) as error:
-            log.warning("bus_not_reached", address=address, error=repr(error))
-            await asyncio.sleep(_RECONNECT_SECONDS)
-        else:
-            return
+        with suppress(RuntimeError, TimeoutError):  # nats-py writes what is pending, even to a closed connection
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await client.close()
+        client.cut()

@@ -25,9 +25,9 @@ class DirectoryUnavailable(Unavailable):
 
 
 class DirectoryOverloaded(ResourceExhausted):
-    """Too many writes are waiting; nothing was done."""
+    """Too much is waiting; nothing was done."""
 
     def __init__(self) -> None:
         super().__init__(
-            "too many changes are waiting; try again", error_pb2.ERROR_REASON_OVERLOADED, retry_after_ms=_RETRY_MS
+            "the directory has too much to do; try again", error_pb2.ERROR_REASON_OVERLOADED, retry_after_ms=_RETRY_MS
         )

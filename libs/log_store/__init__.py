@@ -4,6 +4,7 @@ An engine passes tests/conformance/log_store; nothing outside of this package kn
 """
 
 from libs.log_store.errors import Fenced as Fenced
+from libs.log_store.errors import LogDamaged as LogDamaged
 from libs.log_store.errors import LogStoreError as LogStoreError
 from libs.log_store.errors import SeqTaken as SeqTaken
 from libs.log_store.errors import StoreUnavailable as StoreUnavailable

@@ -1,10 +1,11 @@
 """The errors of log stores.
 
     libs.rpc.errors.Unavailable
-    └── StoreUnavailable   the engine does not do it now; one that nobody catches is a clean answer (I10)
+    ├── StoreUnavailable   the engine does not do it now; one that nobody catches is a clean answer (I10)
+    └── Fenced             another process owns the logs now: stop at once, acknowledge nothing
     LogStoreError
     ├── SeqTaken           another event has the seq: what the caller believes of the log is wrong
-    └── Fenced             another process owns the logs now: stop at once, acknowledge nothing
+    └── LogDamaged         a row that was durable is not there
 
 A store that cannot be opened at all raises libs.runtime.errors.CannotStart.
 """
@@ -41,5 +42,19 @@ class SeqTaken(LogStoreError):
         self.seq = seq
 
 
-class Fenced(LogStoreError):
+class LogDamaged(LogStoreError):
+    """A row that was durable is not there: the database lost it, or somebody else wrote to its tables."""
+
+    def __init__(self, log: LogKey, seq: Seq) -> None:
+        super().__init__(f"log {log.log_id.hex()} has no event at seq {seq}, below its head")
+
+
+class Fenced(Unavailable):
     """Another process owns the logs now. Whether the last appends count is its to say."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the log has another owner now; try again",
+            error_pb2.ERROR_REASON_OUTCOME_UNKNOWN,
+            retry_after_ms=_RETRY_MS,
+        )

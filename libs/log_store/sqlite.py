@@ -24,7 +24,7 @@ from libs.log_store.types import (
     Seq,
     shard_of,
 )
-from libs.sqlite import Database, WriterOverloaded, open_database
+from libs.sqlite import Database, DatabaseOverloaded, open_database
 
 Result = TypeVar("Result")
 logger = structlog.get_logger()
@@ -89,7 +89,7 @@ class SqliteLogStore:
 
         try:
             await self._database.write(statements)
-        except (sqlite3.Error, WriterOverloaded) as error:
+        except (sqlite3.Error, DatabaseOverloaded) as error:
             logger.error("log_store_append_failed", error=repr(error))  # noqa: TRY400 - one line for each of many
             raise StoreUnavailable(writing=True) from error
 
@@ -158,7 +158,7 @@ class SqliteLogStore:
     async def _read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
             return await self._database.read(query)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, DatabaseOverloaded) as error:
             logger.error("log_store_read_failed", error=repr(error))  # noqa: TRY400
             raise StoreUnavailable(writing=False) from error
 

@@ -9,14 +9,16 @@ from typing import Any, cast
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.caller import correlation_id, correlation_of
 from libs.rpc.client import MAX_MESSAGE_BYTES
-from libs.rpc.errors import TertuliaError, internal
+from libs.rpc.errors import Internal, InvalidArgument, TertuliaError, internal
 from libs.rpc.status import to_status
 from libs.runtime.errors import CannotStart
 
@@ -55,8 +57,8 @@ class CleanErrors(grpc.aio.ServerInterceptor):
             return handler
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
-                self._unary(method, cast("Handler", handler.unary_unary)),
-                handler.request_deserializer,
+                self._unary(method, cast("Handler", handler.unary_unary), handler.request_deserializer),
+                None,  # parsed by us: what cannot be parsed gets a clean error, too
                 handler.response_serializer,
             )
         if handler.stream_stream is not None:
@@ -69,15 +71,15 @@ class CleanErrors(grpc.aio.ServerInterceptor):
             )
         return handler
 
-    def _unary(self, method: str, inner: Handler) -> Handler:
+    def _unary(self, method: str, inner: Handler, parse: Callable[[bytes], object] | None) -> Handler:
         seconds = self._seconds.labels(method)
         count = self._calls.labels
 
-        async def unary(request: object, context: grpc.aio.ServicerContext[object, object]) -> object:
+        async def unary(data: object, context: grpc.aio.ServicerContext[object, object]) -> object:
             begun = time.perf_counter()
             token = correlation_id.set(correlation_of(context.invocation_metadata() or ()))
             try:
-                response = await inner(request, context)
+                response = await inner(_parsed(parse, cast("bytes", data)), context)
             except Exception as error:  # noqa: BLE001 - the one place where faults are turned into statuses
                 clean = _clean(error)
                 count(method, clean.code.name).inc()
@@ -106,13 +108,20 @@ def _stream(inner: Callable[..., Any]) -> Callable[..., Any]:
     return stream
 
 
+def _parsed(parse: Callable[[bytes], object] | None, data: bytes) -> object:
+    try:
+        return data if parse is None else parse(data)
+    except DecodeError:
+        raise InvalidArgument("the request cannot be parsed", error_pb2.ERROR_REASON_FRAME_INVALID) from None
+
+
 def _clean(error: Exception) -> TertuliaError:
-    if isinstance(error, TertuliaError):
-        return error
     if isinstance(error, grpc.aio.AbortError):
         raise error
-    log.error("call_failed", exc_info=error, correlation_id=correlation_id.get())
-    return internal(correlation_id.get())
+    if isinstance(error, TertuliaError) and not isinstance(error, Internal):
+        return error
+    log.error("call_failed", exc_info=error)  # under the correlation id that the client is told
+    return error if isinstance(error, TertuliaError) else internal(correlation_id.get())
 
 
 def server_options(max_receive_bytes: int, max_streams: int) -> Sequence[tuple[str, int]]:
@@ -127,7 +136,7 @@ def server_options(max_receive_bytes: int, max_streams: int) -> Sequence[tuple[s
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.http2.max_pings_without_data", 0),
     )
 

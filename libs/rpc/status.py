@@ -1,16 +1,30 @@
 """Errors as they travel: a google.rpc.Status with details on unary calls, a Failure on a session."""
 
+from collections.abc import Mapping
+from contextlib import suppress
+
 import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from tertulia.chat.v1 import error_pb2, session_pb2
 
-from libs.rpc.errors import CLASS_OF_CODE, FieldViolation, Internal, TertuliaError, Unavailable
+from libs.rpc.errors import CLASS_OF_CODE, FieldViolation, Internal, TertuliaError, Unavailable, internal
+from libs.runtime.logs import correlation_id
 
 DOMAIN = "tertulia"
 _REASON_PREFIX = "ERROR_REASON_"
 _TRANSPORT_FAILED = "the service that does this gave no answer; try again"
+
+_REASON_OF_CODE: Mapping[grpc.StatusCode, error_pb2.ErrorReason.ValueType] = {
+    # a connection that broke, or a server that stopped, may have received the call
+    grpc.StatusCode.UNAVAILABLE: error_pb2.ERROR_REASON_OUTCOME_UNKNOWN,
+    grpc.StatusCode.CANCELLED: error_pb2.ERROR_REASON_OUTCOME_UNKNOWN,
+    grpc.StatusCode.DEADLINE_EXCEEDED: error_pb2.ERROR_REASON_DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: error_pb2.ERROR_REASON_OVERLOADED,
+    grpc.StatusCode.UNIMPLEMENTED: error_pb2.ERROR_REASON_METHOD_UNKNOWN,
+}
+"""What gRPC itself reports. Any other code is a fault of ours."""
 
 
 def to_status(error: TertuliaError) -> status_pb2.Status:
@@ -57,29 +71,39 @@ def to_failure(request_id: int, error: TertuliaError) -> session_pb2.Failure:
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> TertuliaError:
     """The error that a service raised, made again; or one for what gRPC itself reports."""
-    cls = CLASS_OF_CODE.get(error.code(), Internal)
-    reason = _reason_of_transport(error.code())
+    status = _status_of(error)
+    if status is None:
+        return _from_transport(error)
+    reason = _REASON_OF_CODE.get(error.code(), error_pb2.ERROR_REASON_INTERNAL)
     metadata: dict[str, str] = {}
     retry_after_ms = 0
     violations: list[FieldViolation] = []
-    status = _status_of(error)
-    if status is None:
-        # gRPC's own words name addresses, and what is raised here may go on to a client (I10): they stay in the traceback
-        made = _make(cls, f"{_TRANSPORT_FAILED} ({error.code().name})", reason, metadata, retry_after_ms, violations)
-        made.add_note(error.details() or "")
-        return made
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()
         bad = error_details_pb2.BadRequest()
         retry = error_details_pb2.RetryInfo()
         if detail.Unpack(info):
-            reason = error_pb2.ErrorReason.Value(_REASON_PREFIX + info.reason)
+            with suppress(ValueError):  # the reason of a newer version: the code still says what kind of error it is
+                reason = error_pb2.ErrorReason.Value(_REASON_PREFIX + info.reason)
             metadata = dict(info.metadata)
         elif detail.Unpack(bad):
             violations = [FieldViolation(v.field, v.description) for v in bad.field_violations]
         elif detail.Unpack(retry):
             retry_after_ms = retry.retry_delay.ToMilliseconds()
-    return _make(cls, status.message, reason, metadata, retry_after_ms, violations)
+    made = CLASS_OF_CODE.get(error.code(), Internal)
+    return made(status.message, reason, metadata=metadata, retry_after_ms=retry_after_ms, field_violations=violations)
+
+
+def _from_transport(error: grpc.aio.AioRpcError) -> TertuliaError:
+    """gRPC's own words name addresses, and what is raised here may go on to a client (I10): they stay in the traceback."""
+    code = error.code()
+    made: TertuliaError
+    if code in _REASON_OF_CODE:
+        made = CLASS_OF_CODE.get(code, Unavailable)(f"{_TRANSPORT_FAILED} ({code.name})", _REASON_OF_CODE[code])
+    else:
+        made = internal(correlation_id.get())
+    made.add_note(f"{code.name}: {error.details()}")
+    return made
 
 
 def _status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
@@ -88,34 +112,6 @@ def _status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
     except ValueError:  # code and message were changed on the way: believe the plain ones
         return None
     return status
-
-
-def _reason_of_transport(code: grpc.StatusCode) -> error_pb2.ErrorReason.ValueType:
-    """What gRPC itself reports: a connection that broke may have delivered the call, so its outcome is unknown."""
-    if code is grpc.StatusCode.UNAVAILABLE:
-        return error_pb2.ERROR_REASON_OUTCOME_UNKNOWN
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return error_pb2.ERROR_REASON_DEADLINE_EXCEEDED
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return error_pb2.ERROR_REASON_OVERLOADED
-    if code is grpc.StatusCode.UNIMPLEMENTED:
-        return error_pb2.ERROR_REASON_METHOD_UNKNOWN
-    return error_pb2.ERROR_REASON_INTERNAL
-
-
-def _make(
-    cls: type[TertuliaError],
-    message: str,
-    reason: error_pb2.ErrorReason.ValueType,
-    metadata: dict[str, str],
-    retry_after_ms: int,
-    violations: list[FieldViolation],
-) -> TertuliaError:
-    error = cls.__new__(cls)
-    TertuliaError.__init__(
-        error, message, reason, metadata=metadata, retry_after_ms=retry_after_ms, field_violations=violations
-    )
-    return error
 
 
 def unavailable(what: str) -> Unavailable:

@@ -58,6 +58,7 @@ def _type(field: FieldInfo) -> str:
         float: "number",
         str: "text",
         Path: "path",
+        Path | None: "path",
         SecretStr: "secret text",
     }
     bounds = [text for text in map(_bound, field.metadata) if text]
@@ -86,4 +87,4 @@ def _default(field: FieldInfo) -> str:
         default = default.get_secret_value()  # one that stands in the source is no secret
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    return f"`{default}`" if default != "" else "empty"
+    return "empty" if default in {"", None} else f"`{default}`"

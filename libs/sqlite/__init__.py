@@ -2,5 +2,5 @@
 
 from libs.sqlite.database import Database as Database
 from libs.sqlite.database import DatabaseLocked as DatabaseLocked
-from libs.sqlite.database import WriterOverloaded as WriterOverloaded
+from libs.sqlite.database import DatabaseOverloaded as DatabaseOverloaded
 from libs.sqlite.database import open_database as open_database

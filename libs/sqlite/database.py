@@ -16,7 +16,10 @@ from libs.runtime.errors import CannotStart
 
 Result = TypeVar("Result")
 
-_MAX_WAITING = 10_000  # writes that may wait for the writer; beyond it callers get WriterOverloaded
+_MAX_WAITING = 10_000  # writes, and as many reads, that may wait; beyond it callers get DatabaseOverloaded
+_MAX_LOG_BYTES = 64 * 1024 * 1024
+"""Of the write-ahead log. SQLite begins it anew by itself when it is at a thousand pages and no reader is in it, which never
+happens while reads overlap without a pause: it had grown to 109 MB after 25 s of that, and to 4 MB without reads."""
 _READERS = 2
 _THREAD_SWITCH_SECONDS = 0.0005
 """How long a busy thread keeps the interpreter from the writer and the readers. sqlite3 gives it up at every row: with
@@ -27,8 +30,8 @@ class DatabaseLocked(CannotStart):
     """Another process holds the database. Stop it first: two owners of one file is what the lock prevents."""
 
 
-class WriterOverloaded(Exception):
-    """Too many writes are waiting. Nothing was written."""
+class DatabaseOverloaded(Exception):
+    """Too many writes or reads are waiting. Nothing was done."""
 
 
 class _Write(NamedTuple):
@@ -42,12 +45,17 @@ class Database:
     Made by `open_database`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_log_bytes: int = _MAX_LOG_BYTES) -> None:
         self._path = path
+        self._log = Path(f"{path}-wal")
+        self._max_log_bytes = max_log_bytes
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Write] = []
         self._wake = threading.Condition()
         self._closing = False
+        self._reading = 0
+        self._entrance = threading.Lock()
+        self._inside = threading.Semaphore(_READERS)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
         self._reader = threading.local()
         self._reader_connections: list[sqlite3.Connection] = []
@@ -62,7 +70,7 @@ class Database:
         A failure undoes its own statements only.
 
         Raises:
-            WriterOverloaded: nothing was written.
+            DatabaseOverloaded: nothing was written.
             sqlite3.Error: the statements or the commit failed; nothing of them was written. When a commit failed for I/O,
                 what is on disk is unknown until the file is opened again.
             Exception: whatever else `statements` raised.
@@ -72,7 +80,7 @@ class Database:
             if self._closing:
                 raise sqlite3.ProgrammingError("the database is closed")
             if len(self._waiting) >= _MAX_WAITING:
-                raise WriterOverloaded
+                raise DatabaseOverloaded
             self._waiting.append(_Write(statements, done))  # type: ignore[arg-type] # a Future is read by its owner alone
             self._wake.notify()
         return await done
@@ -81,18 +89,30 @@ class Database:
         """Run `query` in a reader thread: it sees one state, with everything whose write has returned.
 
         Raises:
+            DatabaseOverloaded: nothing was read.
             sqlite3.Error: the query failed.
         """
+        if self._reading >= _MAX_WAITING:
+            raise DatabaseOverloaded
 
         def in_one_state() -> Result:
             connection = self._reader_connection()
-            connection.execute("BEGIN")
+            with self._entrance:
+                self._inside.acquire()
             try:
-                return query(connection)
+                connection.execute("BEGIN")
+                try:
+                    return query(connection)
+                finally:
+                    connection.execute("ROLLBACK")
             finally:
-                connection.execute("ROLLBACK")
+                self._inside.release()
 
-        return await self._loop.run_in_executor(self._readers, in_one_state)
+        self._reading += 1
+        try:
+            return await self._loop.run_in_executor(self._readers, in_one_state)
+        finally:
+            self._reading -= 1
 
     def start(self) -> None:
         self._writer.start()
@@ -134,7 +154,24 @@ class Database:
                 break
             outcomes = self._commit(self._writer_connection, group)
             self._loop.call_soon_threadsafe(_settle, group, outcomes)
+            self._bound_log(self._writer_connection)
         self._writer_connection.close()
+
+    def _bound_log(self, connection: sqlite3.Connection) -> None:
+        """Begin the write-ahead log anew if it has grown too large: no read begins until those that run have ended.
+
+        SQLite's own way to wait for readers waits for ever while others come: 5 s, its limit here, in every other try.
+        """
+        with suppress(OSError, sqlite3.Error):  # then the next commit tries again
+            if self._log.stat().st_size <= self._max_log_bytes:
+                return
+            with self._entrance:
+                for _ in range(_READERS):
+                    self._inside.acquire()
+                try:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                finally:
+                    self._inside.release(_READERS)
 
     def _commit(self, connection: sqlite3.Connection, group: list[_Write]) -> list[object]:
         """One transaction for the group; returns each write's result, or the exception that it ended with."""
@@ -175,7 +212,7 @@ def _settle(group: list[_Write], outcomes: list[object]) -> None:
 
 
 @asynccontextmanager
-async def open_database(path: Path, schema: str) -> AsyncIterator[Database]:
+async def open_database(path: Path, schema: str, *, max_log_bytes: int = _MAX_LOG_BYTES) -> AsyncIterator[Database]:
     """Hold the database at `path` for as long as the body runs; create it with `schema` (idempotent SQL) if need be.
 
     The lock is an exclusive flock on `{path}.lock`, held for the life of the process: the kernel drops it when the
@@ -198,16 +235,23 @@ async def open_database(path: Path, schema: str) -> AsyncIterator[Database]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DatabaseLocked(f"{path} is in use by another process; stop that one first") from error
-        database = _opened(path, schema)
-        try:
-            yield database
-        finally:
-            await asyncio.shield(database.close())
-    finally:
+        database = _opened(path, schema, max_log_bytes)
+    except BaseException:
         os.close(lock)
+        raise
+    try:
+        yield database
+    finally:
+        await asyncio.shield(_close(database, lock))
 
 
-def _opened(path: Path, schema: str) -> Database:
+async def _close(database: Database, lock: int) -> None:
+    """In this order, whoever is in a hurry: the writer may be in the midst of a commit."""
+    await database.close()
+    os.close(lock)
+
+
+def _opened(path: Path, schema: str, max_log_bytes: int) -> Database:
     try:
         connection = sqlite3.connect(path, isolation_level=None)
         try:
@@ -215,7 +259,7 @@ def _opened(path: Path, schema: str) -> Database:
             connection.executescript(schema)
         finally:
             connection.close()
-        database = Database(path)
+        database = Database(path, max_log_bytes)
     except sqlite3.Error as error:
         raise CannotStart(f"cannot open the database {path}: {error}") from error
     database.start()

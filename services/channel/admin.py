@@ -1,4 +1,4 @@
-"""Commands on the service's database, for operators. They hold its lock: stop the service first.
+"""Commands on the service's database, for operators. On SQLite they hold its lock: stop the service first.
 
 python -m services.channel create-application NAME              prints the application's secret, this once
 python -m services.channel withdraw-key APPLICATION KEY         tokens signed with that key are refused from then on
@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 import typer
 
 from libs.directory.directory import Directory
-from libs.directory.sqlite import sqlite_directory
 from libs.runtime.errors import CannotStart
 from libs.runtime.logs import configure_logs
 from libs.runtime.process import report_failure
@@ -19,6 +18,7 @@ from services.channel.applications import Applications
 from services.channel.clock import now_ms
 from services.channel.secret_string import ID_FORM, format_secret
 from services.channel.settings import ChannelSettings
+from services.channel.stores import open_directory
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Administers the channel service's database.")
 
@@ -55,7 +55,7 @@ def withdraw_key(application: str, key: str) -> None:
 
 def _with_directory(command: Callable[[Directory], Awaitable[None]]) -> None:
     async def run(settings: ChannelSettings) -> None:
-        async with sqlite_directory(settings.database) as directory:
+        async with open_directory(settings) as directory:
             await command(directory)
 
     configure_logs(ChannelSettings.service, "info")

@@ -8,8 +8,9 @@ from tertulia.chat.v1 import error_pb2
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
 from libs.rpc import client
-from libs.rpc.errors import DeadlineExceeded, TertuliaError, Unavailable
+from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, TertuliaError, Unavailable, internal
 from libs.rpc.status import unavailable
+from libs.runtime.logs import correlation_id
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Logs:
 
         Raises:
             Unavailable: OUTCOME_UNKNOWN: some or all may not be there. Repeat the same items.
+            Internal: an item was refused, as it will always be: the logs and the directory contradict each other.
         """
         waiting = list(items)
         for _ in range(_SCANS):
@@ -39,9 +41,11 @@ class Logs:
             for item, result in zip(waiting, results, strict=True):
                 if result.refusal == log_pb2.APPEND_REFUSAL_DEDUP_SCAN_LIMIT:
                     item.after_seq = result.seq
+                elif result.refusal == log_pb2.APPEND_REFUSAL_OVERLOADED:
+                    raise _unknown()
                 elif result.refusal:
                     log.error("append_refused", refusal=log_pb2.AppendRefusal.Name(result.refusal), id=item.client_id)
-                    raise _unknown()
+                    raise internal(correlation_id.get())
             if not any(result.refusal for result in results):
                 return [result.seq for result in results]
         log.error("append_not_found_in_time", scans=_SCANS)
@@ -74,9 +78,11 @@ class Logs:
     async def _try(self, items: Sequence[log_pb2.AppendItem]) -> Sequence[log_pb2.AppendResult]:
         try:
             response = await client.call(self._stub.Append, log_pb2.AppendRequest(items=items))
-        except TertuliaError as error:
+        except (Unavailable, DeadlineExceeded, ResourceExhausted) as error:
             log.warning("append_failed", error=str(error))
             raise _unknown() from error
+        except TertuliaError as error:  # our request is at fault, which is nothing to tell a client
+            raise internal(correlation_id.get()) from error
         return response.results
 
 

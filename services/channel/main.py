@@ -8,7 +8,6 @@ from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 from tertulia_internal.message_store.v1 import log_pb2_grpc
 
 from libs.bus.nats import nats_bus
-from libs.directory.sqlite import sqlite_directory
 from libs.rpc.client import open_channel
 from libs.rpc.errors import TertuliaError
 from libs.rpc.server import new_server, served
@@ -27,6 +26,7 @@ from services.channel.people import People
 from services.channel.read_positions import ReadPositions
 from services.channel.seats import Seats
 from services.channel.settings import ChannelSettings
+from services.channel.stores import open_directory
 from services.channel.user_service import UserService
 
 SERVICES = tuple(
@@ -43,12 +43,12 @@ async def run(settings: ChannelSettings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set.
 
     Raises:
-        CannotStart: another process holds the database, or an address cannot be listened on.
+        CannotStart: the directory cannot be opened, or an address cannot be listened on.
     """
     registry = new_registry()
     async with (
         metrics_served(settings.metrics_listen, registry),
-        sqlite_directory(settings.database) as directory,
+        open_directory(settings) as directory,
         nats_bus(settings.bus_address, "channel", registry) as bus,
         open_channel(settings.message_store) as message_store,
     ):

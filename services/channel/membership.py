@@ -73,6 +73,7 @@ class Membership:
             NotFound: there is no such channel.
             Unavailable: UNAVAILABLE, nothing was done; or OUTCOME_UNKNOWN, the change was recorded and will be completed.
                 Repeat the call in both cases.
+            Internal: the channel's log refuses the change for ever; see `Logs.append`.
             ResourceExhausted: LIMIT_REACHED, or the stores are overloaded.
             TertuliaError: what `plan` raised.
         """
@@ -111,7 +112,7 @@ class Membership:
             except TertuliaError as error:
                 log.warning("change_not_finished", channel_id=key.channel_id, error=str(error))
                 if isinstance(error, Unavailable):
-                    return  # the others would fare no better
+                    return  # a store is away: the others would fare no better
             else:
                 self._swept.inc()
                 log.info("change_finished_by_sweeper", channel_id=key.channel_id, version=channel.version)

@@ -2,14 +2,13 @@
 
 The sends of one session to one channel — a lane — reach the log in the order in which they came, through retries too: a
 batch whose outcome is unknown is repeated as it is while everything else waits; of a lane in which a send was refused for
-its old policy version, everything waits until the send was authorised anew.
+its old policy version, everything waits until the send was authorised anew; and a send that is given up takes those right
+behind it along, for the client, who will send all of them again, must not find them overtaken.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 from prometheus_client import Histogram
@@ -18,8 +17,8 @@ from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
 from libs.rpc.client import call
 from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, TertuliaError, Unavailable
+from services.gateway.appends import Append, Lane, Sender, not_sent, outcome_unknown, refusal_error
 from services.gateway.grants import Grant, Grants
-from services.gateway.refusals import outcome_unknown, refusal_error
 from services.gateway.stats import Stats
 
 log = structlog.get_logger()
@@ -31,37 +30,6 @@ MAX_WAITING_BYTES = 32 * 1024 * 1024
 MAX_AUTHORISATIONS = 3  # of one send; a channel whose policy changes faster than that is pathological
 _RETRY_SECONDS = 0.1
 _OVERLOAD_RETRY_MS = 500
-
-
-class Sender(Protocol):
-    """Hears of the outcomes of its sends: one call per send, then `flush` after those that came together."""
-
-    def acked(self, request_id: int, seq: int, time_ms: int) -> None: ...
-
-    def failed(self, request_id: int, error: TertuliaError) -> None: ...
-
-    def flush(self) -> None: ...
-
-
-Lane = tuple[Sender, bytes]
-
-
-@dataclass(slots=True, eq=False)
-class Append:
-    """A send that was found valid and allowed."""
-
-    sender: Sender
-    request_id: int
-    grant: Grant
-    item: log_pb2.AppendItem
-    size: int
-    """Bytes that it is counted with."""
-    deadline: float = 0.0
-    authorisations: int = 0
-
-    @property
-    def lane(self) -> Lane:
-        return (self.sender, self.grant.log.log_id)
 
 
 class Appender:
@@ -123,21 +91,16 @@ class Appender:
     def _next_batch(self, tasks: asyncio.TaskGroup) -> list[Append]:
         batch: list[Append] = []
         size = 0
-        now = self._clock()
         while self._waiting and len(batch) < MAX_BATCH_ITEMS and size < MAX_BATCH_BYTES:
             append = self._waiting.popleft()
-            if append.deadline <= now:
-                self._finish(append)
-                append.sender.failed(append.request_id, _not_sent())
-                append.sender.flush()
-            elif self._held and append.lane in self._held:
+            if self._held and append.lane in self._held:
                 self._held[append.lane].append(append)
             else:
                 batch.append(append)
                 size += append.size
         if not self._waiting:
             self._wake.clear()
-        return self._without_outdated(batch, tasks)
+        return self._without_outdated(self._without_expired(batch, not_sent()), tasks)
 
     def _without_outdated(self, batch: list[Append], tasks: asyncio.TaskGroup) -> list[Append]:
         """Hold those whose version is older than another's for the same log: they would be refused and overtaken."""
@@ -168,7 +131,7 @@ class Appender:
             except (Unavailable, DeadlineExceeded) as error:
                 log.warning("append_outcome_unknown", sends=len(batch), error=str(error))
                 self._stats.retries += 1
-                batch = self._without_expired(batch)
+                batch = self._without_expired(batch, outcome_unknown())
                 await asyncio.sleep(_RETRY_SECONDS)
             except TertuliaError as error:
                 log.exception("append_failed", sends=len(batch))
@@ -213,14 +176,17 @@ class Appender:
                 refusals[grant] = error
         del self._held[lane]
         again: list[Append] = []
+        given_up: TertuliaError | None = None
         for append in held:
             append.authorisations += 1
-            error = refusals.get(append.grant)
+            error = given_up or refusals.get(append.grant)
             if error is None:
                 again.append(append)
-            else:
-                self._finish(append)
-                append.sender.failed(append.request_id, error)
+                continue
+            self._finish(append)
+            append.sender.failed(append.request_id, error)
+            if isinstance(error, Unavailable):
+                given_up = error
         lane[0].flush()
         self._waiting.extendleft(reversed(again))
         self._wake.set()
@@ -231,17 +197,21 @@ class Appender:
                 await self._grants.renew(grant)
             except (Unavailable, DeadlineExceeded):
                 if self._clock() + _RETRY_SECONDS >= deadline:
-                    return _not_sent()
+                    return not_sent()
                 await asyncio.sleep(_RETRY_SECONDS)
             except TertuliaError as error:
                 return error
             else:
                 return None
 
-    def _without_expired(self, batch: list[Append]) -> list[Append]:
+    def _without_expired(self, batch: list[Append], error: TertuliaError) -> list[Append]:
+        """Give those up whose time is over, and what is behind them in their lanes."""
         now = self._clock()
-        self._fail_all([append for append in batch if append.deadline <= now], outcome_unknown())
-        return [append for append in batch if append.deadline > now]
+        lanes = {append.lane: append.deadline <= now for append in reversed(batch)}  # the first of each decides
+        if not any(lanes.values()):
+            return batch
+        self._fail_all([append for append in batch if lanes[append.lane]], error)
+        return [append for append in batch if not lanes[append.lane]]
 
     def _fail_all(self, batch: Sequence[Append], error: TertuliaError) -> None:
         for append in batch:
@@ -259,11 +229,3 @@ def _request(batch: Sequence[Append]) -> log_pb2.AppendRequest:
     for append in batch:
         append.item.policy_version = append.grant.policy_version
     return log_pb2.AppendRequest(items=[append.item for append in batch])
-
-
-def _not_sent() -> Unavailable:
-    return Unavailable(
-        "the message could not be written in time and was not; send it again",
-        error_pb2.ERROR_REASON_UNAVAILABLE,
-        retry_after_ms=_OVERLOAD_RETRY_MS,
-    )

@@ -2,22 +2,31 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import structlog
 from tertulia.chat.v1 import error_pb2, session_pb2
 
 from libs.rpc.caller import Caller, correlation_id, new_correlation_id
-from libs.rpc.errors import InvalidArgument, TertuliaError, Unimplemented, internal
+from libs.rpc.errors import (
+    DeadlineExceeded,
+    InvalidArgument,
+    ResourceExhausted,
+    TertuliaError,
+    Unavailable,
+    Unimplemented,
+    internal,
+)
 from libs.rpc.validation import validate
 from services.gateway.answers import Answers
 from services.gateway.appender import Appender
+from services.gateway.appends import new_append
 from services.gateway.grants import Grant, Grants
 from services.gateway.methods import ChannelIds, Method, Methods
 from services.gateway.outbox import Outbox
 from services.gateway.positions import Advance, Positions
-from services.gateway.sends import new_append, require_speaker
-from services.gateway.tokens import acting_as
+from services.gateway.tokens import acting_as, require_speaker
 from services.gateway.typing_signals import TypingRate, TypingSignals
 from services.gateway.watches import Watcher, Watches
 
@@ -85,8 +94,9 @@ class Commands:
                 raise frame_invalid(f"a frame holds at most {limit} {field}")
         await self._outbox.room()
         await self._answers.at_most(_OPEN_COMMANDS)
+        given_up: dict[str, TertuliaError] = {}
         for send in frame.sends:
-            await self._attempt(send, self._send)
+            await self._attempt(send, partial(self._send, given_up))
         for read in frame.reads:
             await self._attempt(read, self._mark_read)
         for typing in frame.typings:
@@ -112,14 +122,23 @@ class Commands:
             self._answers.done()
             raise
 
-    async def _send(self, send: session_pb2.Send) -> None:
+    async def _send(self, given_up: dict[str, TertuliaError], send: session_pb2.Send) -> None:
+        """`given_up`: by channel, why a send before this one is to be sent again: behind it, this one must be, too."""
+        if error := given_up.get(send.channel_id):
+            raise error
         caller = acting_as(self._caller, send.as_user_id)
         require_speaker(caller)
-        grant = await self._grant(caller, send.channel_id)
-        after_seq = send.after_seq if send.HasField("after_seq") else None
-        self._handlers.appender.submit(
-            new_append(self._answers, send.request_id, caller, grant, send.message, send.client_message_id, after_seq)
-        )
+        try:
+            grant = await self._grant(caller, send.channel_id)
+            after_seq = send.after_seq if send.HasField("after_seq") else None
+            self._handlers.appender.submit(
+                new_append(
+                    self._answers, send.request_id, caller, grant, send.message, send.client_message_id, after_seq
+                )
+            )
+        except (Unavailable, DeadlineExceeded, ResourceExhausted) as error:
+            given_up[send.channel_id] = error
+            raise
 
     async def _grant(self, caller: Caller, channel_id: str) -> Grant:
         """From the session's memberships, else asked for: a channel that was just joined may not have been heard of."""

@@ -12,6 +12,7 @@ from services.gateway.segments import Segment
 from services.gateway.stats import Stats
 
 MAX_HELD = 64  # doorbells kept while what precedes them is fetched; more are forgotten and fetched, too
+MAX_HELD_BYTES = 1024 * 1024  # of these doorbells; a single one may have 0.9 MB
 MAX_TAIL_BYTES = 256 * 1024  # segments kept for sessions about to attach; beyond it they read once more
 
 Push = Callable[[bytes], bool]
@@ -19,7 +20,7 @@ Push = Callable[[bytes], bool]
 
 
 class Reader(Protocol):
-    """One session's place in a log."""
+    """One session's reading of a log; sessions have `readers.LogReader`."""
 
     user_id: str
     position: int
@@ -51,8 +52,8 @@ class Feed:
     held. Nothing here waits: `fill(feed)` is called when `cursor` is below `head`, and is to read the log and `apply` it.
     """
 
-    __slots__ = ("_fill", "_held", "_readers", "_recorders", "_stats", "_tail", "_tail_bytes", "cursor", "head", "holders",
-                 "log", "policy_version", "started")  # fmt: skip
+    __slots__ = ("_fill", "_held", "_held_bytes", "_readers", "_recorders", "_stats", "_tail", "_tail_bytes", "cursor",
+                 "head", "holders", "log", "policy_version", "started")  # fmt: skip
 
     def __init__(self, log: LogName, fill: Callable[["Feed"], None], stats: Stats) -> None:
         self.log = log
@@ -67,6 +68,7 @@ class Feed:
         self._stats = stats
         self._readers: dict[Reader, Push] = {}
         self._held: dict[int, Segment] = {}
+        self._held_bytes = 0
         self._tail: deque[Segment] = deque()
         self._tail_bytes = 0
         self._recorders = 0
@@ -91,9 +93,7 @@ class Feed:
             if self._held:
                 self._pass_on_held()
             return
-        if len(self._held) >= MAX_HELD:
-            self._held.clear()
-        self._held[segment.from_seq] = segment
+        self._hold(segment)
         self._fill_if_behind()
 
     def apply(self, segments: list[Segment]) -> None:
@@ -190,11 +190,20 @@ class Feed:
         for reader in list(self._readers):
             reader.control(event)
 
+    def _hold(self, segment: Segment) -> None:
+        if len(self._held) >= MAX_HELD or self._held_bytes + len(segment.frame) > MAX_HELD_BYTES:
+            self._held.clear()
+            self._held_bytes = 0
+        if segment.from_seq not in self._held:
+            self._held[segment.from_seq] = segment
+            self._held_bytes += len(segment.frame)
+
     def _pass_on_held(self) -> None:
         for from_seq in sorted(self._held):
             if from_seq > self.cursor + 1:
                 return
             segment = self._held.pop(from_seq)
+            self._held_bytes -= len(segment.frame)
             if segment.to_seq > self.cursor:
                 self._pass_on(segment)
 

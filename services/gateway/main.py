@@ -16,14 +16,15 @@ from services.gateway.commands import Handlers
 from services.gateway.grants import Grants
 from services.gateway.grpc_edge import SERVICE_NAMES, add_services
 from services.gateway.hub import Hub
+from services.gateway.inboxes import Inboxes
 from services.gateway.log_client import LogClient
-from services.gateway.messages import MessageMethods
+from services.gateway.message_service import MessageMethods
 from services.gateway.methods import Methods, passed_on
 from services.gateway.online import Online
 from services.gateway.page_tokens import PageTokens
-from services.gateway.people import PresenceMethods
-from services.gateway.places import Sources
 from services.gateway.positions import Positions
+from services.gateway.presence_service import PresenceMethods
+from services.gateway.session_logs import Sources
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
 from services.gateway.stats import Stats, StatsCollector, batch_sizes
@@ -68,7 +69,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
             **PresenceMethods(grants, typing, watches).table(),
         }
         handlers = Handlers(appender, grants, positions, typing, watches, methods)
-        sources = Sources(hub, logs, access, grants, settings.max_delta_events, stats)
+        sources = Sources(hub, logs, Inboxes(access), grants, settings.max_delta_events, stats)
         sessions = Sessions(settings, tokens, sources, handlers, online, stats)
 
         server = new_server(registry, max_receive_bytes=settings.max_request_bytes, max_streams=settings.max_streams)

@@ -11,7 +11,7 @@ from libs.rpc.errors import TertuliaError
 from services.gateway.answers import Answers
 from services.gateway.commands import Commands, Handlers, frame_invalid
 from services.gateway.outbox import Outbox
-from services.gateway.places import Places, Sources
+from services.gateway.session_logs import SessionLogs, Sources
 from services.gateway.stats import Stats
 from services.gateway.tokens import Identity
 from services.gateway.transport import Transport
@@ -19,15 +19,9 @@ from services.gateway.transport import Transport
 _MAX_POSITIONS = 8_000  # as the protos say; a wrong one among them harms nobody
 _SETTLE_SECONDS = 5.0  # what was asked before the end is answered, if it is answered within this
 
-_CAUGHT_UP = session_pb2.ServerFrame(notices=[session_pb2.Notice(caught_up=session_pb2.CaughtUp())]).SerializeToString()
-
 
 class _Over(Exception):
     """The session has ended as it should; raised to cancel what is still under way for it."""
-
-
-async def _fail(error: TertuliaError) -> None:
-    raise error
 
 
 def _end_all() -> NoReturn:
@@ -57,7 +51,8 @@ class Session:
         self._answers = Answers(self.outbox, stats)
         self._goodbye: session_pb2.Goodbye | None = None
         self._ended = asyncio.Event()
-        self._tasks: asyncio.TaskGroup | None = None
+        self._patience: asyncio.Timeout | None = None
+        self._cut: TertuliaError | None = None
 
     async def run(
         self, hello: session_pb2.ClientFrame, sources: Sources, handlers: Handlers, opening: asyncio.Semaphore
@@ -65,15 +60,17 @@ class Session:
         """Serve the client until it goes or the session is ended. `opening` bounds how many open at a time.
 
         Raises:
+            TertuliaError: it was cut.
             ExceptionGroup: of a TertuliaError: a bad frame, or a service that was needed to begin does not answer; or of
                 TransportGone.
         """
         try:
-            async with asyncio.TaskGroup() as self._tasks:
-                await self._live(hello, sources, handlers, opening, self._tasks)
-                _end_all()
-        except* _Over:
-            pass
+            async with asyncio.timeout(None) as self._patience:
+                await self._run(hello, sources, handlers, opening)
+        except TimeoutError:
+            if self._cut is None:
+                raise
+            raise self._cut from None
 
     def end(self, code: session_pb2.GoodbyeCode.ValueType, message: str) -> None:
         """Answer what was asked, say goodbye, and end."""
@@ -83,8 +80,19 @@ class Session:
 
     def cut(self, error: TertuliaError) -> None:
         """End at once with an error; what is queued is lost, and nothing is left of the session here."""
-        if self._tasks is not None:
-            self._tasks.create_task(_fail(error))
+        if self._patience is not None and self._cut is None:
+            self._cut = error
+            self._patience.reschedule(0.0)
+
+    async def _run(
+        self, hello: session_pb2.ClientFrame, sources: Sources, handlers: Handlers, opening: asyncio.Semaphore
+    ) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._live(hello, sources, handlers, opening, tasks)
+                _end_all()
+        except* _Over:
+            pass
 
     async def _live(
         self,
@@ -95,35 +103,35 @@ class Session:
         tasks: asyncio.TaskGroup,
     ) -> None:
         caller = self.identity.caller
-        places = Places(caller, self.outbox, sources, tasks)
-        commands = Commands(caller, self.outbox, self._answers, places.grant, handlers, tasks)
+        logs = SessionLogs(caller, self.outbox, sources)
+        commands = Commands(caller, self.outbox, self._answers, logs.grant, handlers, tasks)
         writer = tasks.create_task(self.outbox.run(self._transport.write))
         try:
             async with opening:
-                await self._open(hello.hello, places)
-            reader = tasks.create_task(self._catch_up_and_read(hello, places, commands))
+                await self._open(hello.hello, logs)
+            working = (tasks.create_task(logs.run()), tasks.create_task(self._read(hello, logs, commands)))
             await self._ended.wait()
-            reader.cancel()
+            for task in working:
+                task.cancel()
             await self._settle()
-        finally:
-            places.close()
+        finally:  # none of `working` runs on from here: what it opened now would never be closed
+            logs.close()
             commands.close()
             self.outbox.close()
         await writer
 
-    async def _open(self, hello: session_pb2.Hello, places: Places) -> None:
+    async def _open(self, hello: session_pb2.Hello, logs: SessionLogs) -> None:
         if len(hello.positions) > _MAX_POSITIONS:
             raise frame_invalid(f"a hello holds at most {_MAX_POSITIONS} positions")
         session_id = secrets.token_hex(8)
         if self.identity.caller.user_id:
-            await places.open(session_id, hello.positions)
+            await logs.open(session_id, hello.positions)
         else:
             welcome = session_pb2.Notice(welcome=session_pb2.Welcome(session_id=session_id))
             self.outbox.push(session_pb2.ServerFrame(notices=[welcome]).SerializeToString())
 
-    async def _catch_up_and_read(self, first: session_pb2.ClientFrame, places: Places, commands: Commands) -> None:
-        await places.catch_up()
-        self.outbox.push(_CAUGHT_UP)
+    async def _read(self, first: session_pb2.ClientFrame, logs: SessionLogs, commands: Commands) -> None:
+        await logs.caught_up.wait()
         await commands.carry_out(first)
         while (data := await self._transport.read()) is not None:
             frame = parse_frame(data)

@@ -11,8 +11,8 @@ from libs.rpc.errors import ResourceExhausted, TertuliaError, Unavailable
 from libs.runtime.errors import causes_of
 from services.gateway.commands import Handlers, frame_invalid
 from services.gateway.online import Online
-from services.gateway.places import Sources
 from services.gateway.session import Session, parse_frame
+from services.gateway.session_logs import Sources
 from services.gateway.settings import GatewaySettings
 from services.gateway.stats import Stats
 from services.gateway.tokens import Metadata, Tokens

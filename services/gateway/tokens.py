@@ -175,3 +175,14 @@ def acting_as(caller: Caller, user_id: str) -> Caller:
         what = f"must be 1 to {MAX_USER_ID_BYTES} bytes without control characters"
         raise FieldsInvalid([FieldViolation("as_user_id", what)])
     return caller._replace(user_id=user_id)
+
+
+def require_speaker(caller: Caller) -> None:
+    """Somebody says a message, always.
+
+    Raises:
+        FieldsInvalid: a server key named no user.
+    """
+    if not caller.user_id:
+        what = "a server key speaks for a member: name one, here or in the metadata `tertulia-user`"
+        raise FieldsInvalid([FieldViolation("as_user_id", what)])

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 from tertulia.chat.v1 import error_pb2
@@ -22,6 +23,9 @@ log = structlog.get_logger()
 
 MAX_OPEN_BYTES = 64 * 1024 * 1024
 """Of requests that are not answered yet; beyond it they are refused with OVERLOADED."""
+
+ANSWER_SECONDS = 4.0
+"""When a request has no outcome by then, its sender is told so: before the 5 s after which a caller stops waiting."""
 
 _MAX_FLUSH_BYTES = 4 * 1024 * 1024  # keeps the time of a flush, and so the wait of the next, well below a second
 _ITEM_BYTES = 600  # what an item takes in memory beside its content, measured
@@ -59,7 +63,9 @@ class Committer:
         self._now_ms = now_ms
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
+        self._flushing: Sequence[_Request] = ()
         self._open_bytes = 0
+        self._ended = False
 
     async def append(self, items: Sequence[Item]) -> None:
         """Append items; each has its outcome on return, durable where it has a seq.
@@ -75,31 +81,50 @@ class Committer:
             return
         self._open_bytes += size_bytes
         try:
-            while True:  # again only when the log moved on by a thousand events, or lost its state, in between
-                states = await self._look_back.prepare(items)
-                request = _Request(items, states, size_bytes)
-                self._waiting.append(request)
-                self._wake.set()
-                if await request.done:
-                    self._metrics.answered(items)
-                    return
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while not await self._attempt(items, size_bytes):
+                    pass  # the log moved on by a thousand events, or lost its state, in between
+        except TimeoutError:
+            self._metrics.unknown(items)
+            raise _outcome_unknown("the log store does not answer; try again under the same client id") from None
         except Unavailable:
             self._metrics.unknown(items)
             raise
         finally:
             self._open_bytes -= size_bytes
+        self._metrics.answered(items)
+
+    async def _attempt(self, items: Sequence[Item], size_bytes: int) -> bool:
+        """Whether the items have their outcome; if not, look back again."""
+        if self._ended:
+            raise _outcome_unknown("the log has another owner now; try again under the same client id")
+        request = _Request(items, await self._look_back.prepare(items), size_bytes)
+        self._waiting.append(request)
+        self._wake.set()
+        try:
+            return await request.done
+        except asyncio.CancelledError:
+            with suppress(ValueError):  # it is in a flush already
+                self._waiting.remove(request)
+            raise
 
     async def run(self) -> None:
         """Flush what waits, for ever.
 
         Raises:
-            Fenced: another process owns the logs; what was not answered stays unanswered.
+            Fenced: another process owns the logs. What was not answered is not known here, and said to be so.
         """
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                await self._flush(self._next_requests())
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._waiting:
+                    await self._flush(self._next_requests())
+        finally:
+            self._ended = True
+            for request in (*self._flushing, *self._waiting):
+                if not request.done.done():
+                    request.done.set_exception(_outcome_unknown("the log has another owner now; try again"))
 
     def _next_requests(self) -> list[_Request]:
         """Those of the next flush. One whose caller went away is dropped; one that cannot be judged is sent back."""
@@ -117,6 +142,7 @@ class Committer:
         return taken
 
     async def _flush(self, requests: list[_Request]) -> None:
+        self._flushing = requests
         now_ms = self._now_ms()
         touched: dict[LogKey, LogState] = {}
         for request in requests:
@@ -144,7 +170,11 @@ class Committer:
             except SeqTaken as taken:
                 # memory was wrong about this log. The others' rows were undone with it: write them again
                 log.exception("log_state_wrong", log_id=taken.log.log_id.hex(), seq=taken.seq)
-                failed.update((state, _outcome_unknown()) for state in remaining if state.log == taken.log)
+                failed.update(
+                    (state, _outcome_unknown("the log is being recovered; try again under the same client id"))
+                    for state in remaining
+                    if state.log == taken.log
+                )
                 remaining = [state for state in remaining if state.log != taken.log]
             except StoreUnavailable as error:
                 failed.update((state, error) for state in remaining)
@@ -173,9 +203,5 @@ class Committer:
         return None
 
 
-def _outcome_unknown() -> Unavailable:
-    return Unavailable(
-        "the log is being recovered; try again under the same client id",
-        error_pb2.ERROR_REASON_OUTCOME_UNKNOWN,
-        retry_after_ms=100,
-    )
+def _outcome_unknown(message: str) -> Unavailable:
+    return Unavailable(message, error_pb2.ERROR_REASON_OUTCOME_UNKNOWN, retry_after_ms=100)

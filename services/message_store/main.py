@@ -10,7 +10,6 @@ from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 from libs.bus.nats import nats_bus
 from libs.bus.port import BusUnavailable
 from libs.log_store import Millis
-from libs.log_store.sqlite import sqlite_log_store
 from libs.rpc.server import new_server, served
 from libs.runtime.metrics import metrics_served, new_registry
 from libs.runtime.process import every, running, settle_memory
@@ -21,6 +20,7 @@ from services.message_store.publisher import ANNOUNCE_SECONDS, Publisher
 from services.message_store.reader import LogReader
 from services.message_store.settings import MessageStoreSettings
 from services.message_store.states import LogStates
+from services.message_store.stores import open_log_store
 
 SERVICE_NAME = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
 
@@ -29,12 +29,12 @@ async def run(settings: MessageStoreSettings, stop: asyncio.Event) -> None:
     """Own the logs and serve them until `stop` is set; then answer what is open, ring for it, and let go of the logs.
 
     Raises:
-        CannotStart: another process owns the logs, or an address is taken.
+        CannotStart: the logs cannot be opened, or an address is taken.
     """
     registry = new_registry()
     incarnation = secrets.token_hex(8)
     async with (
-        sqlite_log_store(settings.data_dir / "logs.sqlite") as store,
+        open_log_store(settings, incarnation) as store,
         nats_bus(settings.bus_address, "message_store", registry) as bus,
     ):
         states = LogStates(store, settings.memory_bytes)

@@ -59,5 +59,7 @@ def measure_memory(states: LogStates, commits: Callable[[], int], registry: Coll
         lambda: states.kept_bytes
     )
     Gauge(
-        "tertulia_log_commits", "Transactions committed since the start: an fsync each.", registry=registry
+        "tertulia_log_commits",
+        "Writes of rows that became durable since the start: transactions, an fsync each, on SQLite; batches on Cassandra.",
+        registry=registry,
     ).set_function(commits)

@@ -1,9 +1,10 @@
 """Reads the logs: ranges and heads. Nothing is told of what is not durable."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from libs.log_store import Head, Kind, LogKey, LogStore, Seq
+from libs.log_store import Head, Kind, LogKey, LogStore, Seq, StoreUnavailable
 from services.message_store.states import LogStates
 
 MAX_ROWS = 1_000
@@ -11,6 +12,8 @@ MAX_ROWS = 1_000
 
 MAX_READ_BYTES = 1024 * 1024
 """One read ends with the event that reaches this."""
+
+_BARRIER_SECONDS = 3.0  # to be answered before the 5 s after which a caller stops waiting
 
 
 class Page(NamedTuple):
@@ -69,7 +72,11 @@ class LogReader:
         known = [None if (state := self._states.peek(log)) is None else state.head for log in logs]
         missing = [log for log, head in zip(logs, known, strict=True) if head is None]
         if len(missing) < len(logs):
-            await self._store.barrier()
+            try:
+                async with asyncio.timeout(_BARRIER_SECONDS):
+                    await self._store.barrier()
+            except TimeoutError:
+                raise StoreUnavailable(writing=False) from None
         if not missing:
             return [head for head in known if head is not None]
         found = iter(await self._store.heads(missing, with_last_message=with_last_message))

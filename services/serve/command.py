@@ -27,4 +27,7 @@ def serve(
     # here, because every other command of the command line loads this module and needs none of it
     from services.serve.run import Options, run  # noqa: PLC0415
 
-    raise typer.Exit(run(Options(port=port, data=data, metrics_port=metrics_port, json=json, verbose=verbose)))
+    options = Options(
+        port=port, default_port=DEFAULT_PORT, data=data, metrics_port=metrics_port, json=json, verbose=verbose
+    )
+    raise typer.Exit(run(options))

@@ -17,19 +17,24 @@ def grpc_serving(address: str) -> Ready:
 
     async def ready() -> bool:
         async with open_channel(address) as channel:
-            check: grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
-            check = channel.unary_unary(  # the types of grpc_health's stub lack its methods
-                "/grpc.health.v1.Health/Check",
-                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-                response_deserializer=health_pb2.HealthCheckResponse.FromString,
-            )
-            try:
-                answer = await check(health_pb2.HealthCheckRequest(), timeout=_ANSWER_SECONDS)
-            except grpc.aio.AioRpcError:
-                return False
-            return answer.status == health_pb2.HealthCheckResponse.SERVING
+            return await says_serving(channel)
 
     return ready
+
+
+async def says_serving(channel: grpc.aio.Channel) -> bool:
+    """Whether the server at the other end answers and says that it is serving."""
+    check: grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
+    check = channel.unary_unary(  # the types of grpc_health's stub lack its methods
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString,
+    )
+    try:
+        answer = await check(health_pb2.HealthCheckRequest(), timeout=_ANSWER_SECONDS)
+    except grpc.aio.AioRpcError:
+        return False
+    return answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 def nats_serving(port: int) -> Ready:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from libs.runtime.errors import CannotStart, causes_of
-from services.serve.command import DEFAULT_PORT
 from services.serve.places import Places, free_port, require_free, taken
 from services.serve.plan import HOST, Ports, plan
 from services.serve.supervisor import supervise
@@ -19,6 +18,9 @@ class Options(NamedTuple):
     """As given on the command line; see `services.serve.command`."""
 
     port: int
+    """0: any free one."""
+    default_port: int
+    """Where clients look that were told nothing."""
     data: Path
     metrics_port: int | None
     json: bool
@@ -53,6 +55,8 @@ async def _run(options: Options, places: Places) -> None:
     def on_signal() -> None:
         if stop.is_set():
             kill.set()
+        else:
+            _tell("stopping …")
         stop.set()
 
     loop = asyncio.get_running_loop()
@@ -64,8 +68,12 @@ async def _run(options: Options, places: Places) -> None:
         if options.json:
             line = json.dumps({"event": "ready", "address": address, "data": str(places.data), "pids": pids})
         else:
-            elsewhere = "" if ports.gateway == DEFAULT_PORT else f"TERTULIA_ADDRESS={address} "
-            line = f"ready on {address}, data in {places.data}; in another terminal: {elsewhere}tertulia token alice"
+            elsewhere = "" if ports.gateway == options.default_port else f"TERTULIA_ADDRESS={address} "
+            processes = ", ".join(f"{name} {pid}" for name, pid in pids.items())
+            line = (
+                f"ready on {address} (data in {places.data}; processes: {processes}); Ctrl-C stops it. "
+                f"In another terminal: {elsewhere}tertulia --help"
+            )
         print(line, flush=True)  # noqa: T201 - this is what the command says
 
     await supervise(plan(places, ports, verbose=options.verbose), stop=stop, kill=kill, ready=ready, tell=_tell)

@@ -34,9 +34,8 @@ def environment(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
     home = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
     constraints = home / "constraints.txt"
-    constraints.write_text(
-        "".join(f"{line.split()[0]}\n" for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line)
-    )
+    locked = [line.removesuffix(" \\") for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line]
+    constraints.write_text("\n".join(locked))
     subprocess.run(
         [home / "bin/pip", "install", "--quiet", "-c", constraints, *(str(wheel) for wheel in wheels.values())],
         check=True,

@@ -9,6 +9,7 @@ import asyncio
 import importlib.util
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ def container_missing() -> str | None:
     """Why Cassandra cannot run in a container here; None when it can."""
     if importlib.util.find_spec("testcontainers") is None:
         return "testcontainers is not installed"
+    if not _socket_answers():
+        return "no Docker daemon answers"
     from docker.errors import DockerException, ImageNotFound
     from testcontainers.core.docker_client import DockerClient
 
@@ -46,6 +49,15 @@ def container_missing() -> str | None:
     finally:
         docker.close()
     return None
+
+
+def _socket_answers() -> bool:
+    """Whether there is somebody at the usual socket: the client, refused there, leaves its own end of it open."""
+    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if not address.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(address.removeprefix("unix://")) == 0
 
 
 def sweep() -> None:

@@ -1,6 +1,7 @@
 """A real NATS server of a test's own."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +32,11 @@ class NatsServer:
             stderr=asyncio.subprocess.DEVNULL,
         )
         await until(lambda: answers(self.port), "nats-server accepts connections")
+
+    def freeze(self) -> None:
+        """It does nothing more, but its connections stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     async def kill(self) -> None:
         """kill -9."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 
 from libs.directory.errors import DirectoryOverloaded, DirectoryUnavailable
-from libs.sqlite.database import Database, WriterOverloaded
+from libs.sqlite import Database, DatabaseOverloaded
 
 Result = TypeVar("Result")
 log = structlog.get_logger()
@@ -22,6 +22,8 @@ class Calls:
     async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
             return await self._database.read(query)
+        except DatabaseOverloaded as error:
+            raise DirectoryOverloaded from error
         except sqlite3.OperationalError as error:
             log.exception("directory_read_failed")
             raise DirectoryUnavailable(writing=False) from error
@@ -29,7 +31,7 @@ class Calls:
     async def write(self, statements: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
             return await self._database.write(statements)
-        except WriterOverloaded as error:
+        except DatabaseOverloaded as error:
             raise DirectoryOverloaded from error
         except sqlite3.OperationalError as error:
             log.exception("directory_write_failed")

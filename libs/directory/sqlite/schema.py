@@ -1,4 +1,4 @@
-"""The tables. Keys and columns are those that Cassandra's will have, so that both engines keep the same things."""
+"""The tables. Keys and columns are those of Cassandra's (libs/directory/cassandra), so that both engines keep the same."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS applications (

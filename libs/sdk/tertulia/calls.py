@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tertulia.backoff import Backoff
 from tertulia.chat.v1 import session_pb2
-from tertulia.errors import OutcomeUnknown, Refused, TertuliaError, Unreachable
+from tertulia.errors import NOT_ENTERED, ClientClosed, OutcomeUnknown, Refused, TertuliaError, Unreachable
 from tertulia.sends import FRAME_BYTES, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS
 
 MAX_IN_FLIGHT = 64
@@ -49,7 +49,7 @@ class Calls:
         self._in_flight: dict[int, _Pending] = {}
         self._pausing: set[_Pending] = set()
         self._room = asyncio.Semaphore(MAX_OPEN)
-        self._broken: TertuliaError | None = None
+        self._broken: TertuliaError | None = ClientClosed(NOT_ENTERED)
 
     async def call(self, method: str, request: bytes, as_user: str, timeout: float, repeat: bool) -> bytes:
         """Call `"<Service>/<Method>"`. Where `repeat` allows, again after a broken connection and after refusals that are
@@ -72,8 +72,7 @@ class Calls:
                 try:
                     return await pending.answer
                 finally:
-                    if self._in_flight.pop(request_id, None) is not None and self._waiting:
-                        self._wake()
+                    self._forget(pending)
         except TimeoutError:
             raise pending.gave_up(timeout) from None
 
@@ -82,7 +81,7 @@ class Calls:
         size = 0
         while self._waiting and len(self._in_flight) < MAX_IN_FLIGHT:
             pending = self._waiting[0]
-            if pending.answer.done():
+            if pending.answer.done():  # its caller gave up just now
                 self._waiting.popleft()
                 continue
             if size and size + len(pending.call.request) > FRAME_BYTES:
@@ -125,12 +124,24 @@ class Calls:
                 )
         self._in_flight.clear()
 
+    def open(self) -> None:
+        """There will be a session."""
+        self._broken = None
+
     def fail(self, error: TertuliaError) -> None:
         """There will be no session any more: all who wait get `error`, and so do all who come."""
         self._broken = error
         for pending in (*self._waiting, *self._in_flight.values(), *self._pausing):
             if not pending.answer.done():
                 pending.answer.set_exception(error)
+
+    def _forget(self, pending: _Pending) -> None:
+        """Its caller has an answer, or gave up."""
+        if self._in_flight.pop(pending.call.request_id, None) is not None:
+            if self._waiting:
+                self._wake()
+        elif pending.answer.cancelled() and pending in self._waiting:
+            self._waiting.remove(pending)
 
     def _taken(self, request_id: int) -> _Pending | None:
         pending = self._in_flight.pop(request_id, None)

@@ -14,8 +14,6 @@ MAX_AHEAD_EVENTS = 1_024
 
 _REMEMBERED_COUNTS = 256  # per channel: (seq, message count) of the newest messages, for unread at an older position
 _MAX_STRANGERS = 1_024  # logs that were heard of before their channel notice
-
-
 _HELLO_POSITIONS = 8_000  # Hello.positions
 
 
@@ -162,6 +160,9 @@ class Channels(Mapping[str, MyChannel]):
             self._become_member(state)
         lacking = state.read_seq if state.read_seq > notice.read_seq else 0
         state.update(notice)
+        # if the hello had room for its position, all of it is on its way; else it is fetched once that has come
+        state.follower.want(notice.head_seq)
+        self._look_for_missing(state)
         return lacking
 
     def on_caught_up(self) -> None:

@@ -9,11 +9,12 @@ from typing import Self, TypeVar
 import grpc
 from google.protobuf.message import Message as ProtoMessage
 
+from tertulia.addresses import DEFAULT_ADDRESS, with_port
 from tertulia.api import CALL_SECONDS, Caller, ChannelCalls, PresenceCalls, UserCalls
 from tertulia.buffer import DEFAULT_CAPACITY, EventBuffer
 from tertulia.channels import Channels
 from tertulia.chat.v1 import event_pb2, session_pb2
-from tertulia.errors import ClientClosed, TertuliaError, Unreachable
+from tertulia.errors import NOT_ENTERED, ClientClosed, TertuliaError, Unreachable
 from tertulia.events import ClientEvent, ConnectionChanged, ConnectionState
 from tertulia.gaps import GapFiller
 from tertulia.history import MessageCalls
@@ -21,9 +22,6 @@ from tertulia.inbound import Inbound
 from tertulia.models import MyChannel, Sent
 from tertulia.outbox import Outbox
 from tertulia.session import FLUSH_SECONDS, Session, TokenProvider, Tokens
-
-DEFAULT_ADDRESS = "127.0.0.1:7420"
-"""Where `tertulia serve` listens."""
 
 SEND_SECONDS = 30.0
 """How long a send may take, retries and reconnecting included, where the caller does not say."""
@@ -177,6 +175,7 @@ class Client(Actor):
 
         Raises:
             Refused, SessionEnded: the session is over for good.
+            ClientClosed: the client was not entered.
             RuntimeError: somebody else is waiting for the next event.
         """
         return _Events(self._next_event)
@@ -184,6 +183,8 @@ class Client(Actor):
     async def _next_event(self) -> ClientEvent:
         if self._awaited:
             raise RuntimeError("client.events() has one consumer at a time")
+        if not self._tasks:
+            raise ClientClosed(NOT_ENTERED)
         self._awaited = True
         try:
             while (event := self._buffer.take()) is None:
@@ -219,9 +220,10 @@ class Client(Actor):
         self._outbox.unwatch(user_ids)
 
     async def __aenter__(self) -> Self:
+        self._outbox.open()
         self._tasks = [
-            asyncio.create_task(self._guard(), name="tertulia-session"),
-            asyncio.create_task(self._gaps.run(), name="tertulia-gaps"),
+            asyncio.create_task(self._guard(self._session.run), name="tertulia-session"),
+            asyncio.create_task(self._guard(self._gaps.run), name="tertulia-gaps"),
         ]
         try:
             async with asyncio.timeout(self._connect_timeout):
@@ -261,9 +263,9 @@ class Client(Actor):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._end(ClientClosed("the client is closed"))
 
-    async def _guard(self) -> None:
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self._session.run()
+            await work()
         except TertuliaError as error:
             self._end(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours: better raised to the callers than waited for in vain
@@ -316,7 +318,7 @@ def connect(
     or it refuses the token.
 
     Args:
-        address: `host:port`, or several.
+        address: `host:port`, or several. Without a port it is 7420.
         token: a user's or server's token. When it expires, so does the client.
         token_provider: asked for a token at first, and again whenever the server refuses the last one. In place of `token`.
         credentials: for TLS; without them the connection is not encrypted.
@@ -333,4 +335,5 @@ def connect(
         raise ValueError("connect needs a token or a token_provider")
     if not addresses or event_buffer < 1:
         raise ValueError("connect needs an address, and room for at least one event")
+    addresses = [with_port(each) for each in addresses]
     return Client(addresses, Tokens(token, token_provider), credentials, event_buffer, connect_timeout)

@@ -143,6 +143,9 @@ class ClientClosed(TertuliaError):
     """The client was closed, or never opened."""
 
 
+NOT_ENTERED = "the client is not open: use `async with tertulia.connect(…) as client`"
+
+
 class SecretInvalid(TertuliaError, ValueError):
     """The secret has not the form `sk.<application>.<key>.<text>`."""
 
@@ -191,11 +194,16 @@ def from_stream(error: grpc.aio.AioRpcError) -> Refused:
     message = error.details() or error.code().name
     reason = _REASON_OF_TRANSPORT.get(error.code(), "INTERNAL")
     metadata: Mapping[str, str] = {}
+    retry_after_ms = 0
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     for detail in _details(error):
-        info = error_details_pb2.ErrorInfo()
-        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
+        if detail.Unpack(info):
             reason, metadata = info.reason, dict(info.metadata)
-    return _CLASS_OF_CODE.get(error.code().value[0], ServerFault)(message, reason, metadata=metadata)
+        elif detail.Unpack(retry):
+            retry_after_ms = retry.retry_delay.ToMilliseconds()
+    return _CLASS_OF_CODE.get(error.code().value[0], ServerFault)(
+        message, reason, metadata=metadata, retry_after_ms=retry_after_ms
+    )
 
 
 def _details(error: grpc.aio.AioRpcError) -> Sequence[status_pb2.Status]:

@@ -103,6 +103,11 @@ class Outbox:
         self.calls.disconnected()
         self._typings.clear()
 
+    def open(self) -> None:
+        """There will be a session. What came before was refused (ClientClosed)."""
+        self.sends.open()
+        self.calls.open()
+
     def fail(self, error: TertuliaError) -> None:
         """There will be no session any more."""
         self.sends.fail(error)

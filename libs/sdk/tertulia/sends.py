@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from tertulia.backoff import Backoff
 from tertulia.chat.v1 import session_pb2
-from tertulia.errors import OutcomeUnknown, Refused, TertuliaError, Unreachable
+from tertulia.errors import NOT_ENTERED, ClientClosed, OutcomeUnknown, Refused, TertuliaError, Unreachable
 from tertulia.models import Sent
 
 MAX_OPEN = 1_024
@@ -97,13 +97,13 @@ class Sends:
         self._in_flight: dict[int, str] = {}  # request id → channel
         self._acknowledged: OrderedDict[str, int] = OrderedDict()
         self._room = asyncio.Semaphore(MAX_OPEN)
-        self._broken: TertuliaError | None = None
+        self._broken: TertuliaError | None = ClientClosed(NOT_ENTERED)
 
     async def send(self, send: session_pb2.Send, timeout: float) -> Sent:
         """Send until it is acknowledged or refused for good.
 
-        Messages of a channel are appended in the order of these calls. `after_seq` of `send` is a floor: what is known
-        to be newer at the first try replaces it, and stays for every retry.
+        Messages of a channel are appended in the order of these calls. A `send` without `after_seq` gets what is known at
+        its first try; with one it keeps it, for then the caller's first try was an earlier one.
 
         Raises:
             Refused: the server will not have it.
@@ -189,6 +189,10 @@ class Sends:
             lane.bring_back(back)
             self._offer_turn(channel_id, lane)
 
+    def open(self) -> None:
+        """There will be a session."""
+        self._broken = None
+
     def fail(self, error: TertuliaError) -> None:
         """There will be no session any more: all who wait get `error`, and so do all who come."""
         self._broken = error
@@ -205,8 +209,9 @@ class Sends:
             return
         pending.written = True
         send = pending.send
-        given = send.after_seq if send.HasField("after_seq") else None
-        seqs = (given, self._seen(send.channel_id), self._acknowledged.get(send.channel_id))
+        if send.HasField("after_seq"):
+            return
+        seqs = (self._seen(send.channel_id), self._acknowledged.get(send.channel_id))
         known = [seq for seq in seqs if seq is not None]
         if known:
             send.after_seq = max(known)

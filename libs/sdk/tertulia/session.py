@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 import grpc
 
@@ -59,6 +60,13 @@ _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.enable_retries", 0),
 )
 _FOR_GOOD = (InvalidArgument, PermissionDenied, Unimplemented)
+
+
+class _End(NamedTuple):
+    """Why there is no session, and how long the server asks to stay away, in seconds."""
+
+    why: str
+    away: float = 0.0
 
 
 class Tokens:
@@ -120,14 +128,14 @@ class Session:
         clock = asyncio.get_running_loop().time
         for address in itertools.cycle(self._addresses):
             begun = clock()
-            why = await self._attempt(address)
+            end = await self._attempt(address)
             if self._closing:
                 return
             if clock() - begun > STABLE_SECONDS:
                 backoff.reset()
-            logger.info("no session with %s: %s", address, why)
-            self._on_state(ConnectionState.CONNECTING, why)
-            await asyncio.sleep(backoff.next())
+            logger.info("no session with %s: %s", address, end.why)
+            self._on_state(ConnectionState.CONNECTING, end.why)
+            await asyncio.sleep(end.away + backoff.next())
 
     async def finish(self) -> None:
         """Let go out what waits to, and say that nothing more will come. `run` returns soon after."""
@@ -136,13 +144,13 @@ class Session:
             self._outbox.nudge()
             await self._idle.wait()
 
-    async def _attempt(self, address: str) -> str:
-        """One session, from connecting to its end. Answers why it ended."""
+    async def _attempt(self, address: str) -> _End:
+        """One session, from connecting to its end."""
         try:
             token = await self._tokens.get()
         except Exception as error:  # a provider is the application's code; whatever it raises, it is asked again
             logger.warning("the token provider failed", exc_info=error)
-            return f"no token: {error!r}"
+            return _End(f"no token: {error!r}")
         self._idle.clear()
         channel = (
             grpc.aio.insecure_channel(address, options=_OPTIONS)
@@ -210,17 +218,17 @@ class Session:
             await asyncio.Event().wait()  # the stream has ended, and the reader knows why
             raise
 
-    def _judge(self, end: Refused | str) -> str:
-        """Why a session ended, if it is worth another try; else the error that says why not."""
+    def _judge(self, end: Refused | str) -> _End:
+        """How a session ended that is worth another try; else the error that says why not."""
         goodbye = self._inbound.goodbye
         if goodbye is not None:
             if not goodbye.reconnect:
                 raise SessionEnded(goodbye.message or "the server ended the session for good")
             if goodbye.code == session_pb2.GOODBYE_CODE_TOKEN_EXPIRED and not self._tokens.refused():
                 raise Unauthenticated(goodbye.message or "the token has expired", "TOKEN_EXPIRED")
-            return goodbye.message
+            return _End(goodbye.message)
         if isinstance(end, Unauthenticated) and not self._tokens.refused():
             raise end
         if isinstance(end, _FOR_GOOD):
             raise end
-        return str(end)
+        return _End(str(end), end.retry_after_ms / 1000 if isinstance(end, Refused) else 0.0)

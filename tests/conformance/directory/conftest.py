@@ -1,25 +1,49 @@
 """Every test of this folder runs over every engine."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from libs.directory import Directory
+from libs.directory.cassandra import cassandra_directory
 from libs.directory.sqlite import sqlite_directory
+from tests.support.cassandra import shared_cassandra
+from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspace
 
-ENGINES = ("sqlite",)
+ENGINES = ("sqlite", "cassandra")
+
+OpenDirectory = Callable[[], AbstractAsyncContextManager[Directory]]
+
+
+@pytest.fixture(scope="session")
+def directory_in_cassandra() -> Iterator[DirectoryKeyspace]:
+    """One keyspace for all tests of a worker: to make its tables takes longer than a test."""
+    with shared_cassandra() as points, asyncio.Runner() as runner:
+        opening = directory_keyspace(points[0])
+        yield runner.run(opening.__aenter__())
+        runner.run(opening.__aexit__(None, None, None))
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+def open_directory(request: pytest.FixtureRequest, tmp_path: Path) -> OpenDirectory:
+    """Opens the test's directory, which is empty at first; one at a time, again and again."""
+    if request.param == "sqlite":
+        return lambda: sqlite_directory(tmp_path / "deep" / "directory.sqlite")
+    in_cassandra: DirectoryKeyspace = request.getfixturevalue("directory_in_cassandra")
+    asyncio.run(in_cassandra.empty())
+
+    @asynccontextmanager
+    async def open_cassandra() -> AsyncIterator[Directory]:
+        async with in_cassandra.session() as session, cassandra_directory(session) as directory:
+            yield directory
+
+    return open_cassandra
 
 
 @pytest.fixture
-async def directory(engine: str, tmp_path: Path) -> AsyncIterator[Directory]:
-    """An empty directory on the engine."""
-    assert engine == "sqlite"
-    async with sqlite_directory(tmp_path / "directory.sqlite") as opened:
-        yield opened
+async def directory(open_directory: OpenDirectory) -> AsyncIterator[Directory]:
+    async with open_directory() as directory:
+        yield directory

@@ -77,6 +77,20 @@ async def test_a_users_channels_are_those_of_their_application(directory: Direct
     assert sorted(found, key=lambda row: row.key) == rows
 
 
+async def test_many_members_of_one_channel_and_many_channels_of_one_user_are_found_at_once(
+    directory: Directory,
+) -> None:
+    of_team = [member(f"user-{number:03}") for number in range(250)]
+    of_alice = [member("alice", f"c{number:03}", version=number + 1) for number in range(250)]
+    await directory.members.put([*of_team, *of_alice])
+    for rows in (of_team, of_alice):
+        strangers = [row.key._replace(channel_id=f"not-{row.key.channel_id}") for row in rows[:5]]
+        assert await directory.members.get([*strangers, *(row.key for row in rows)]) == [None] * 5 + rows
+    assert await directory.members.of_channel(TEAM, "", 240) == of_team[:240]
+    found = await directory.members.of_user(UserKey("shop", "alice"))
+    assert sorted(found, key=lambda row: row.key) == of_alice
+
+
 async def test_no_members_are_no_trouble(directory: Directory) -> None:
     await directory.members.put([])
     assert await directory.members.get([]) == []

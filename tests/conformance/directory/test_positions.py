@@ -42,6 +42,13 @@ async def test_of_many_positions_of_one_member_at_once_the_highest_is_kept(direc
     assert await directory.positions.get([ALICE]) == [Position(ALICE, 100, 50)]
 
 
+async def test_positions_in_many_channels_and_of_many_members_are_found_at_once(directory: Directory) -> None:
+    positions = [Position(MemberKey("shop", f"c{number}", "alice"), number + 1, number) for number in range(250)]
+    positions += [Position(MemberKey("shop", "team", f"user-{number}"), number + 1, number) for number in range(250)]
+    await directory.positions.advance(positions)
+    assert await directory.positions.get([position.key for position in positions]) == positions
+
+
 async def test_no_positions_are_no_trouble(directory: Directory) -> None:
     await directory.positions.advance([])
     assert await directory.positions.get([]) == []

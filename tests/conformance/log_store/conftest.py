@@ -1,22 +1,45 @@
 """The engines, and a store of each."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from libs.log_store import LogStore
+from libs.log_store.cassandra import cassandra_log_store
 from libs.log_store.sqlite import sqlite_log_store
+from tests.support.cassandra import shared_cassandra
+from tests.support.log_keyspace import LogKeyspace, log_keyspace
 
 OpenStore = Callable[[], AbstractAsyncContextManager[LogStore]]
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(scope="session")
+def logs_in_cassandra() -> Iterator[LogKeyspace]:
+    """One keyspace for all tests of a worker: to make its tables takes longer than a test."""
+    with shared_cassandra() as points, asyncio.Runner() as runner:
+        opening = log_keyspace(points[0])
+        yield runner.run(opening.__aenter__())
+        runner.run(opening.__aexit__(None, None, None))
+
+
+@pytest.fixture(params=["sqlite", "cassandra"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
     """Opens the test's store; one at a time, again and again."""
-    openers: dict[str, OpenStore] = {"sqlite": lambda: sqlite_log_store(tmp_path / "logs.sqlite")}
-    return openers[request.param]
+    if request.param == "sqlite":
+        return lambda: sqlite_log_store(tmp_path / "logs.sqlite")
+    logs: LogKeyspace = request.getfixturevalue("logs_in_cassandra")
+    asyncio.run(logs.empty())
+
+    @asynccontextmanager
+    async def open_cassandra() -> AsyncIterator[LogStore]:
+        async with logs.session() as session, cassandra_log_store(session, secrets.token_hex(8)) as store:
+            yield store
+
+    return open_cassandra
 
 
 @pytest.fixture

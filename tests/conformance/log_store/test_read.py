@@ -64,9 +64,9 @@ async def test_heads_leave_the_last_message_out_where_it_was_not_asked_for(store
 
 async def test_heads_of_very_many_logs_are_one_call(store: LogStore) -> None:
     logs = [LogKey("app", number.to_bytes(16)) for number in range(5_000)]
-    await store.append([LogBatch(log, [row(1)]) for log in logs[::2]])
+    await store.append([LogBatch(log, [row(1)]) for log in logs[::20]])
     heads = await store.heads(logs, with_last_message=False)
-    assert [head.seq for head in heads] == [1, 0] * 2_500
+    assert [head.seq for head in heads] == [1, *[0] * 19] * 250
 
 
 async def test_counts_are_those_of_the_rows(store: LogStore) -> None:

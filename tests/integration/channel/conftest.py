@@ -1,18 +1,41 @@
 """One set of processes for all tests of a module; people and channels are each test's own."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
 from tests.integration.channel.parts import Parts, running_parts
 from tests.integration.channel.people import Cast
+from tests.support.cassandra import shared_cassandra
+from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspace
+
+
+@pytest.fixture(scope="session")
+def in_cassandra() -> Iterator[DirectoryKeyspace]:
+    """One keyspace for all tests of a worker: to make its tables takes longer than many a test."""
+    with shared_cassandra() as points, asyncio.Runner() as runner:
+        opening = directory_keyspace(points[0])
+        yield runner.run(opening.__aenter__())
+        runner.run(opening.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "cassandra"])
+def engine(request: pytest.FixtureRequest) -> DirectoryKeyspace | None:
+    """Where the directory is: an empty keyspace, or None for SQLite."""
+    if request.param == "sqlite":
+        return None
+    keyspace: DirectoryKeyspace = request.getfixturevalue("in_cassandra")
+    asyncio.run(keyspace.empty())
+    return keyspace
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def parts(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
+async def parts(tmp_path_factory: pytest.TempPathFactory, engine: DirectoryKeyspace | None) -> AsyncIterator[Parts]:
+    settings = engine.settings if engine else {}
     async with running_parts(
-        tmp_path_factory.mktemp("parts"), max_channel_members="5", receipts_max_members="3"
+        tmp_path_factory.mktemp("parts"), max_channel_members="5", receipts_max_members="3", **settings
     ) as parts:
         yield parts
 

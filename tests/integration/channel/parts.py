@@ -1,69 +1,26 @@
 """A channel process with a real message_store and a real NATS, and a weak link between the first two."""
 
-import asyncio
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import channel_pb2_grpc, error_pb2, event_pb2, user_pb2_grpc
-from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
+from tertulia_internal.channel.v1 import access_pb2_grpc
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
 from libs.bus import Bus
 from libs.bus.nats import nats_bus
 from libs.rpc.client import call, open_channel
-from libs.rpc.errors import TertuliaError, Unavailable
+from libs.rpc.errors import TertuliaError
 from libs.rpc.server import new_server, served
 from libs.rpc.status import unavailable
 from tests.support.nats import NatsServer, nats_server
-from tests.support.ports import until
+from tests.support.service import ServiceProcess
 
 APPLICATION = "dev"
-_STOP_SECONDS = 20.0
 
 Fault = Callable[[log_pb2.AppendRequest], Awaitable[None]]
-
-
-class Process:
-    """A service as a process of its own, which can be killed and started again."""
-
-    def __init__(self, service: str, environment: dict[str, str], answers: Callable[[], Awaitable[object]]) -> None:
-        self._service = service
-        prefix = f"TERTULIA_{service.upper()}_"
-        self._environment = os.environ | {prefix + name.upper(): value for name, value in environment.items()}
-        self._answers = answers
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", f"services.{self._service}", env=self._environment
-        )
-        await until(self._is_up, f"{self._service} answers")
-
-    async def kill(self) -> None:
-        """kill -9."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
-
-    async def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
-
-    async def _is_up(self) -> bool:
-        assert self._process is not None
-        assert self._process.returncode is None, f"{self._service} ended"
-        try:
-            await self._answers()
-        except Unavailable:
-            return False
-        return True
 
 
 class WeakLink(log_pb2_grpc.LogServiceServicer):
@@ -108,7 +65,9 @@ class WeakLink(log_pb2_grpc.LogServiceServicer):
 class Parts:
     """What a test has at hand."""
 
-    def __init__(self, nats: NatsServer, bus: Bus, link: WeakLink, message_store: Process, channel: Process) -> None:
+    def __init__(
+        self, nats: NatsServer, bus: Bus, link: WeakLink, message_store: ServiceProcess, channel: ServiceProcess
+    ) -> None:
         self.nats = nats
         self.bus = bus
         self.link = link
@@ -162,27 +121,24 @@ async def running_parts(directory: Path, **settings: str) -> AsyncIterator[Parts
         link = WeakLink(logs)
         server = new_server(CollectorRegistry())
         log_pb2_grpc.add_LogServiceServicer_to_server(link, server)
-        message_store = Process(
+        message_store = ServiceProcess(
             "message_store",
-            {
-                "listen": sockets["message_store"],
-                "bus_address": nats.address,
-                "data_dir": str(directory / "message_store_data"),
-            },
-            lambda: call(logs.Heads, log_pb2.HeadsRequest()),
+            sockets["message_store"],
+            to_message_store,
+            directory / "message_store.log",
+            bus_address=nats.address,
+            data_dir=directory / "message_store_data",
         )
-        channel = Process(
+        wanted = {"development": "true", "sweep_seconds": "0.2", **settings}
+        channel = ServiceProcess(
             "channel",
-            {
-                "listen": sockets["channel"],
-                "bus_address": nats.address,
-                "message_store": sockets["link"],
-                "database": str(directory / "channel.sqlite"),
-                "development": "true",
-                "sweep_seconds": "0.2",
-                **settings,
-            },
-            lambda: call(access.AdvancePositions, access_pb2.AdvancePositionsRequest(application_id=APPLICATION)),
+            sockets["channel"],
+            to_channel,
+            directory / "channel.log",
+            bus_address=nats.address,
+            message_store=sockets["link"],
+            database=directory / "channel.sqlite",
+            **wanted,
         )
         parts = Parts(nats, bus, link, message_store, channel)
         parts.logs, parts.access = logs, access

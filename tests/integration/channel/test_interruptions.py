@@ -3,15 +3,17 @@
 import asyncio
 import random
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from tertulia.chat.v1 import channel_pb2
 from tertulia_internal.message_store.v1 import log_pb2
 
+from libs.rpc.client import call
 from libs.rpc.errors import NotFound, TertuliaError, Unavailable
 from tests.integration.channel.consistency import assert_consistent
-from tests.integration.channel.parts import Fault, Parts, only_the, reason, refuse
-from tests.integration.channel.people import Cast, Person
+from tests.integration.channel.parts import APPLICATION, Fault, Parts, only_the, reason, refuse, running_parts
+from tests.integration.channel.people import GROUP, Cast, Person, ids
 from tests.support.ports import until
 
 OUTCOME_UNKNOWN = "UNAVAILABLE OUTCOME_UNKNOWN"
@@ -77,6 +79,38 @@ async def test_a_create_that_was_cut_is_completed_by_its_retry(parts: Parts, cas
     assert reason(failure.value) == OUTCOME_UNKNOWN
     channel = await alice.group(bob, request_id="r1")
     assert await assert_consistent(parts, cast, channel, [alice, bob]) == 1
+
+
+async def test_a_change_that_its_log_refuses_for_ever_is_a_fault_and_keeps_no_other_from_being_finished(
+    tmp_path: Path,
+) -> None:
+    async with running_parts(tmp_path) as parts:
+        cast = Cast(parts)
+        alice, bob, carol = await cast.users("alice", "bob", "carol")
+        first = await cast.named("alice", server=True).create(
+            channel_pb2.CreateChannelRequest(kind=GROUP, channel_id="0-is-swept-first", member_user_ids=ids([bob]))
+        )
+        await from_the_future(parts, first.log_id)
+        with pytest.raises(TertuliaError) as failure:
+            await alice.add(first.channel_id, carol)
+        assert reason(failure.value) == "INTERNAL INTERNAL"
+        channel = await alice.group(bob)
+        cut(parts, CUTS[0])
+        with pytest.raises(Unavailable):
+            await alice.add(channel.channel_id, carol)
+        await settled(cast, channel, 2)
+
+
+async def from_the_future(parts: Parts, log_id: bytes) -> None:
+    """Write a change to a channel's log that its directory never made."""
+    item = log_pb2.AppendItem(
+        log=log_pb2.LogKey(application_id=APPLICATION, log_id=log_id),
+        kind=log_pb2.EVENT_KIND_CONTROL,
+        client_id="from the future",
+        policy_version=1_000,
+    )
+    [result] = (await call(parts.logs.Append, log_pb2.AppendRequest(items=[item]))).results
+    assert not result.refusal
 
 
 async def test_while_a_removal_is_pending_the_removed_are_out_and_others_go_on(parts: Parts, cast: Cast) -> None:

@@ -19,8 +19,10 @@ from tests.integration.channel.people import Cast
 SECONDS = 30
 
 
-async def command(directory: Path, *arguments: str, **settings: str) -> tuple[int, str, list[dict[str, str]]]:
-    """Run `python -m services.channel` to its end: exit code, standard output, and what it logged."""
+async def command(
+    directory: Path, *arguments: str, program: str = "services.channel", **settings: str
+) -> tuple[int, str, list[dict[str, str]]]:
+    """Run `python -m {program}` to its end: exit code, standard output, and what it logged."""
     values = {
         "listen": f"unix:{directory}/channel",
         "database": str(directory / "channel.sqlite"),
@@ -32,7 +34,7 @@ async def command(directory: Path, *arguments: str, **settings: str) -> tuple[in
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "services.channel",
+        program,
         *arguments,
         env=environment,
         stdout=asyncio.subprocess.PIPE,

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tertulia.chat.v1 import event_pb2
 from tertulia_internal.message_store.v1 import log_pb2_grpc
 
 from libs.directory import Directory
+from libs.directory.cassandra import cassandra_directory
 from libs.directory.changes import MemberStep
 from libs.directory.channels import Channel, ChannelKind
 from libs.directory.keys import ChannelKey, MemberKey, UserKey
@@ -24,6 +26,7 @@ from services.channel.logs import Logs
 from services.channel.membership import Membership
 from services.channel.rules import first_steps, joining_steps, leaving_steps
 from tests.integration.channel.parts import APPLICATION, Parts, running_parts
+from tests.support.directory_keyspace import DirectoryKeyspace
 
 KEY = ChannelKey(APPLICATION, "team")
 USERS = [f"user-{number}" for number in range(6)]
@@ -36,8 +39,13 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
 
 
 @pytest.fixture
-async def directory(tmp_path: Path) -> AsyncIterator[Directory]:
-    async with sqlite_directory(tmp_path / "shared.sqlite") as opened:
+async def directory(tmp_path: Path, engine: DirectoryKeyspace | None) -> AsyncIterator[Directory]:
+    async with AsyncExitStack() as stack:
+        if engine is None:
+            opening = sqlite_directory(tmp_path / "shared.sqlite")
+        else:
+            opening = cassandra_directory(await stack.enter_async_context(engine.session()))
+        opened = await stack.enter_async_context(opening)
         await opened.users.create([User(UserKey(APPLICATION, user), new_log_id(), "", "", 1) for user in USERS])
         yield opened
 

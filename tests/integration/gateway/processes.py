@@ -3,23 +3,23 @@
 import asyncio
 import os
 import signal
-import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import grpc
 import jwt
 
-from services.serve.ready import grpc_serving
+from libs.rpc.client import open_channel
 from tests.support.nats import NatsServer, nats_server
-from tests.support.ports import free_port, until
+from tests.support.ports import free_port
+from tests.support.service import ServiceProcess
 
 APPLICATION = "dev"
 KEY = "dev"
 SECRET = "tertulia-development-secret-not-for-production"  # noqa: S105 - known to everybody
-_STOP_SECONDS = 20.0
 
 
 def user_token(user_id: str, seconds: float = 600) -> str:
@@ -36,39 +36,8 @@ def token(secret: str = SECRET, key_id: str = KEY, **claims: object) -> str:
     return jwt.encode({**good, **claims}, secret, algorithm="HS256", headers={"kid": key_id})
 
 
-class Process:
-    """A service that can be stopped in every way and started again."""
-
-    def __init__(self, service: str, address: str, log: Path, **settings: object) -> None:
-        self._service = service
-        self.address = address
-        self._log = log
-        self._settings = settings
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        prefix = f"TERTULIA_{self._service.upper()}_"
-        settings = {prefix + name.upper(): str(value) for name, value in self._settings.items()}
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                f"services.{self._service}",
-                env={**os.environ, **settings, f"{prefix}LISTEN": self.address},
-                stderr=log,
-            )
-        await until(self._is_up, f"{self._service} answers")
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    async def kill(self) -> None:
-        """kill -9."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+class Process(ServiceProcess):
+    """A service that can also be stopped without its noticing."""
 
     def freeze(self) -> None:
         """It does nothing more, but its sockets stay."""
@@ -77,30 +46,19 @@ class Process:
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
-    def terminate(self) -> None:
-        os.kill(self.pid, signal.SIGTERM)
-
-    async def ended(self) -> int:
-        """Wait for it to end; its exit code."""
-        assert self._process is not None
-        return await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
-
-    async def _is_up(self) -> bool:
-        assert self._process is not None
-        assert self._process.returncode is None, f"{self._service} ended: {self._log.read_text()[-2000:]}"
-        return await grpc_serving(self.address)()
-
 
 class Around:
     """NATS and the services."""
 
-    def __init__(self, nats: NatsServer, folder: Path, gateway_settings: dict[str, object]) -> None:
+    def __init__(
+        self, nats: NatsServer, folder: Path, connect: Callable[[str], grpc.aio.Channel], settings: dict[str, object]
+    ) -> None:
         def socket(name: str) -> str:
             return f"unix:{folder}/{name}.sock"
 
-        def process(name: str, address: str, **settings: object) -> Process:
+        def process(name: str, address: str, **more: object) -> Process:
             log = folder / f"{name}.log"
-            return Process(name, address, log, bus_address=nats.address, drain_seconds=5, **settings)
+            return Process(name, address, connect(address), log, bus_address=nats.address, drain_seconds=5, **more)
 
         self.nats = nats
         self.folder = folder
@@ -121,7 +79,7 @@ class Around:
             channel=self.channel.address,
             presence=self.presence.address,
             metrics_listen=f"127.0.0.1:{self.metrics_port}",
-            **gateway_settings,
+            **settings,
         )
         self.all = [self.message_store, self.presence, self.channel, self.gateway]
 
@@ -140,8 +98,14 @@ def _get(url: str) -> str:
 @asynccontextmanager
 async def running(folder: Path, **gateway_settings: object) -> AsyncIterator[Around]:
     """Everything, with some settings of the gateway; killed afterwards."""
-    async with nats_server() as nats:
-        around = Around(nats, folder, gateway_settings)
+    async with nats_server() as nats, AsyncExitStack() as connections:
+
+        def connect(address: str) -> grpc.aio.Channel:
+            channel = open_channel(address)
+            connections.push_async_callback(channel.close)
+            return channel
+
+        around = Around(nats, folder, connect, gateway_settings)
         try:
             for process in around.all:
                 await process.start()

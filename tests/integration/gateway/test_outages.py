@@ -1,11 +1,12 @@
 """What a gateway does while others are down, and when it goes itself. Each test has processes of its own."""
 
+import asyncio
 import secrets
 from pathlib import Path
 
 import grpc
 import pytest
-from tertulia.chat.v1 import channel_pb2, error_pb2, message_pb2, presence_pb2, session_pb2
+from tertulia.chat.v1 import channel_pb2, error_pb2, event_pb2, message_pb2, presence_pb2, session_pb2
 
 from libs.rpc.status import from_rpc_error
 from tests.integration.gateway.cast import Cast
@@ -59,6 +60,42 @@ async def test_while_channel_is_down_sessions_stay_and_new_ones_are_told_to_come
             await until(lambda: _hears(cast, "bob", room, "anyone?"), "bob comes back and gets what he missed")
 
 
+async def test_a_send_that_cannot_be_authorised_now_takes_those_behind_it_along(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path, access_cache_seconds=60) as around,
+        connection(around.gateway.address) as channel,
+    ):
+        cast = Cast(channel, secrets.token_hex(4))
+        room = await cast.group("room", "alice", "bob")
+        async with cast.server() as server:
+            await server.acked(await server.send(room.channel_id, "known", as_user_id=cast.id("bob")))
+            await around.channel.kill()
+            sends = [
+                session_pb2.Send(
+                    request_id=100 + number,
+                    channel_id=room.channel_id,
+                    client_message_id=f"line {number}",
+                    message=event_pb2.Message(text=f"line {number}"),
+                    as_user_id=cast.id(name),
+                )
+                for number, name in enumerate(["bob", "alice", "bob"])
+            ]
+            await server.write(session_pb2.ClientFrame(sends=sends))
+            assert await server.acked(100) == 3
+            for request in (101, 102):
+                assert (await server.failure(request)).code == grpc.StatusCode.UNAVAILABLE.value[0]
+            await around.channel.start()
+
+            async def accepted() -> bool:  # the gateway finds channel again within a second
+                await server.write(session_pb2.ClientFrame(sends=sends[1:]))
+                await server.until(lambda: {101, 102} <= set(server.acks) | set(server.failures), "answers")
+                server.failures.clear()
+                return {101, 102} <= set(server.acks)
+
+            await until(accepted, "both, sent again")
+            assert [server.acks[request].seq for request in (101, 102)] == [4, 5]
+
+
 async def _hears(cast: Cast, name: str, room: channel_pb2.Channel, text: str) -> bool:
     try:
         async with cast.online(name, {room.log_id: 1}) as opened:
@@ -103,14 +140,14 @@ async def test_a_drain_answers_what_was_asked_says_goodbye_and_ends(tmp_path: Pa
         async with cast.online("alice") as alice, cast.online("bob") as bob:
             requests = await alice.send_all(room.channel_id, ["on the way out"] * 100)
             await alice.acked(requests[0])
-            around.gateway.terminate()
+            stopping = asyncio.create_task(around.gateway.stop())
             for person in (alice, bob):
                 assert await person.until_ended() is None
                 assert person.goodbye is not None
                 assert (person.goodbye.code, person.goodbye.reconnect) == (session_pb2.GOODBYE_CODE_DRAIN, True)
             answered = set(alice.acks) | set(alice.failures)
             assert set(requests) <= answered, "what the gateway had read was answered"
-        assert await around.gateway.ended() == 0
+        assert await stopping == 0
 
 
 async def test_a_client_that_reads_nothing_is_cut_and_told_to_come_back(tmp_path: Path) -> None:

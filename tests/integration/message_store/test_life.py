@@ -3,63 +3,12 @@
 import asyncio
 import json
 import resource
-from collections import Counter
 
 import pytest
 
-from libs.rpc.errors import TertuliaError, Unavailable
+from libs.rpc.errors import Unavailable
+from tests.integration.message_store.load import Load
 from tests.integration.message_store.process import LOG, OTHER, MessageStore, item
-from tests.support.ports import until
-
-SENDERS = 8
-
-
-class Load:
-    """Senders that go on until told to stop. Each sends one message at a time and retries it until it is acknowledged."""
-
-    def __init__(self, store: MessageStore) -> None:
-        self._store = store
-        self._stopping = False
-        self.acknowledged: dict[str, int] = {}
-        self.retried: set[str] = set()
-        self.most_seen = 0
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as senders:
-            for number in range(SENDERS):
-                senders.create_task(self._send(number))
-
-    def stop(self) -> None:
-        self._stopping = True
-
-    async def _send(self, sender: int) -> None:
-        number = 0
-        while not self._stopping:
-            number += 1
-            client_id = f"{sender}-{number}"
-            message = item(client_id, after_seq=self.most_seen)
-            while client_id not in self.acknowledged:
-                try:
-                    (seq,) = await self._store.append(message)
-                except TertuliaError:
-                    self.retried.add(client_id)
-                    await asyncio.sleep(0.02)  # the pace of a client that tries again
-                else:
-                    self.acknowledged[client_id] = seq
-                    self.most_seen = max(self.most_seen, seq)
-
-    async def until_more(self, count: int) -> None:
-        target = len(self.acknowledged) + count
-        await until(lambda: len(self.acknowledged) >= target, f"{count} more acknowledged", seconds=30)
-
-    async def check(self) -> None:
-        """The log holds every acknowledged message at its seq, and none twice."""
-        events = await self._store.everything()
-        assert [event.seq for event in events] == list(range(1, len(events) + 1))
-        assert [event.message_count for event in events] == list(range(1, len(events) + 1))
-        assert [client_id for client_id, times in Counter(e.client_id for e in events).items() if times > 1] == []
-        seqs = {event.client_id: event.seq for event in events}
-        assert {client_id: seqs.get(client_id) for client_id in self.acknowledged} == self.acknowledged
 
 
 async def test_after_kill_9_under_load_everything_acknowledged_is_there_once(store: MessageStore) -> None:
@@ -68,8 +17,8 @@ async def test_after_kill_9_under_load_everything_acknowledged_is_there_once(sto
         running = tasks.create_task(load.run())
         for _ in range(3):
             await load.until_more(100)
-            await store.kill()
-            await store.start()
+            await store.process.kill()
+            await store.process.start()
         await load.until_more(100)
         load.stop()
         await running
@@ -81,8 +30,8 @@ async def test_after_kill_9_under_load_everything_acknowledged_is_there_once(sto
 
 async def test_a_restart_is_a_new_incarnation(store: MessageStore) -> None:
     first = (await store.heads([])).incarnation
-    await store.stop()
-    await store.start()
+    await store.process.stop()
+    await store.process.start()
     assert (await store.heads([])).incarnation not in {"", first}
 
 
@@ -91,8 +40,8 @@ async def test_a_stop_under_load_answers_what_is_open_and_exits_with_0(store: Me
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(load.run())
         await load.until_more(100)
-        assert await store.stop() == 0
-        await store.start()
+        assert await store.process.stop() == 0
+        await store.process.start()
         await load.until_more(100)
         load.stop()
         await running
@@ -101,8 +50,8 @@ async def test_a_stop_under_load_answers_what_is_open_and_exits_with_0(store: Me
 
 async def test_on_a_full_disk_appends_are_unavailable_and_nothing_is_lost(store: MessageStore) -> None:
     def limit_files(size: int) -> None:
-        _, hard = resource.prlimit(store.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(store.pid, resource.RLIMIT_FSIZE, (size, hard))
+        _, hard = resource.prlimit(store.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(store.process.pid, resource.RLIMIT_FSIZE, (size, hard))
 
     acknowledged = await store.append(item("1", text="x" * 10_000))
     database = store.directory / "data" / "logs.sqlite-wal"
@@ -120,8 +69,8 @@ async def test_on_a_full_disk_appends_are_unavailable_and_nothing_is_lost(store:
     acknowledged += await store.append(item("after"))
     acknowledged += await store.append(item(lost, text="x" * 10_000))
     assert acknowledged == list(range(1, len(acknowledged) + 1))
-    await store.kill()
-    await store.start()
+    await store.process.kill()
+    await store.process.start()
     assert [event.seq for event in await store.everything()] == acknowledged
 
 
@@ -129,7 +78,7 @@ async def test_without_nats_appends_go_on(store: MessageStore) -> None:
     await store.append(item("1"))
     await store.nats.kill()
     assert await store.append(item("2"), item("3", log=OTHER)) == [2, 1]
-    assert await store.stop() == 0
+    assert await store.process.stop() == 0
 
 
 @pytest.mark.parametrize(
@@ -144,8 +93,9 @@ async def test_without_nats_appends_go_on(store: MessageStore) -> None:
 async def test_what_keeps_it_from_starting_is_one_line_and_exit_code_1(
     store: MessageStore, settings: dict[str, str], complaint: str
 ) -> None:
-    new = str(store.directory / "new")
-    code, written = await store.start_another(**{name: value.format(new=new) for name, value in settings.items()})
+    new = f"{store.directory}/new"
+    asked = {"listen": f"unix:{store.directory}/second.sock", **settings}
+    code, written = await store.process.start_another(**{name: value.format(new=new) for name, value in asked.items()})
     assert code == 1
     (line,) = [line for line in written.splitlines() if line.startswith("{")]  # gRPC's own lines do not
     assert "Traceback" not in written

@@ -1,8 +1,6 @@
 """The presence service as a process, with a real NATS."""
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,39 +16,21 @@ from libs.bus import Bus
 from libs.bus.nats import nats_bus
 from libs.bus.subjects import log_subject, presence_subject
 from libs.rpc.client import call, open_channel
-from libs.rpc.errors import InvalidArgument, Unavailable
+from libs.rpc.errors import InvalidArgument
 from tests.support.nats import nats_server
-from tests.support.ports import until
+from tests.support.service import ServiceProcess
 
 LOG_ID = bytes(range(16))
 SECONDS = 10.0
 
 
 class Presence:
-    """A presence process that can be killed and started again, and what talks to it."""
+    """A presence process, and what talks to it."""
 
-    def __init__(self, socket: Path, nats: str, bus: Bus, channel: grpc.aio.Channel) -> None:
-        self._environment = {
-            **os.environ,
-            "TERTULIA_PRESENCE_LISTEN": f"unix:{socket}",
-            "TERTULIA_PRESENCE_BUS_ADDRESS": nats,
-            "TERTULIA_PRESENCE_GRACE_SECONDS": "0.3",
-            "TERTULIA_PRESENCE_LEASE_SECONDS": "2",
-        }
+    def __init__(self, process: ServiceProcess, bus: Bus, channel: grpc.aio.Channel) -> None:
+        self.process = process
         self.bus = bus
         self.stub = presence_pb2_grpc.PresenceServiceStub(channel)
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.presence", env=self._environment
-        )
-        await until(self._answers, "presence answers")
-
-    async def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        await self.process.wait()
 
     async def report(self, sequence: int, *, full: bool = False, online: str = "", offline: str = "") -> bool:
         """Tell as the one gateway; whether it was taken in."""
@@ -77,31 +57,29 @@ class Presence:
         await self.bus.flush()
         return heard
 
-    async def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.returncode is None, "presence ended"
-        try:
-            await self.online("anybody")
-        except Unavailable:
-            return False
-        return True
-
 
 @asynccontextmanager
 async def running_presence(directory: Path) -> AsyncIterator[Presence]:
-    registry = CollectorRegistry()
-    socket = directory / "presence.sock"
+    address = f"unix:{directory}/presence.sock"
     async with (
         nats_server() as nats,
-        nats_bus(nats.address, "test", registry) as bus,
-        open_channel(f"unix:{socket}") as channel,
+        nats_bus(nats.address, "test", CollectorRegistry()) as bus,
+        open_channel(address) as channel,
     ):
-        presence = Presence(socket, nats.address, bus, channel)
-        await presence.start()
+        process = ServiceProcess(
+            "presence",
+            address,
+            channel,
+            directory / "log",
+            bus_address=nats.address,
+            grace_seconds=0.3,
+            lease_seconds=2,
+        )
+        await process.start()
         try:
-            yield presence
+            yield Presence(process, bus, channel)
         finally:
-            await presence.kill()
+            await process.kill()
 
 
 @pytest.fixture
@@ -144,8 +122,8 @@ async def test_a_restart_announces_nobody_offline_and_asks_for_everybody(presenc
     heard = await presence.hear(presence_subject("app", "alice"))
     await presence.report(1, full=True, online="alice")
     assert (await next_presence(heard)).online
-    await presence.kill()
-    await presence.start()
+    await presence.process.kill()
+    await presence.process.start()
     assert not await presence.report(2)
     assert await presence.report(3, full=True, online="alice")
     assert (await next_presence(heard)).online, "nothing was heard between the two"
@@ -184,8 +162,5 @@ async def test_requests_beyond_their_limits_are_refused(presence: Presence) -> N
 
 
 async def test_it_stops_cleanly_when_told(presence: Presence) -> None:
-    assert presence.process is not None
-    presence.process.terminate()
-    async with asyncio.timeout(SECONDS):
-        assert await presence.process.wait() == 0
-    await presence.start()
+    assert await presence.process.stop() == 0
+    await presence.process.start()

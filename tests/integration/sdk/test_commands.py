@@ -82,19 +82,88 @@ async def test_tail_prints_what_comes_and_stops_at_its_limit_or_when_interrupted
     assert (limited.returncode, endless.returncode) == (0, 130)
 
 
-async def test_chat_speaks_json_lines_to_scripts(stack: Stack) -> None:
+async def test_chat_speaks_json_lines_to_scripts_up_to_their_own_last_message(stack: Stack) -> None:
     await stack.run("channels", "create", "scripted", "--as", "ann")
-    process = await asyncio.create_subprocess_exec(
-        COMMAND,
-        *("chat", "scripted", "--as", "ann", "--json"),
-        env=stack.environment(),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(30):
-        await process.communicate(b"one\ntwo\n")
-    assert process.returncode == 0
+    code, out, _ = await _piped(stack, b"one\ntwo\n", "chat", "scripted", "--as", "ann", "--json")
+    told = [event["text"] for event in map(json.loads, out.splitlines()) if event["event"] == "message"]
+    assert (code, told) == (0, ["one", "two"])
     assert [m["text"] for m in await stack.json("history", "scripted", "--as", "ann")] == ["one", "two"]
+
+
+async def test_a_line_that_is_refused_does_not_keep_a_script_from_saying_the_next(stack: Stack) -> None:
+    await stack.run("channels", "create", "outspoken", "--as", "ann")
+    lines = b"\n".join((b"one", b"x" * 10_001, b"\xff", b" ", b"two"))
+    code, out, err = await _piped(stack, lines, "chat", "outspoken", "--as", "ann", "--json")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["reason"] for event in events if event["event"] == "refused"] == ["FIELD_INVALID", "NOT_UTF8"]
+    assert [event["text"] for event in events if event["event"] == "message"] == ["one", "two"]
+    assert (code, err.count("tertulia: ")) == (1, 2)
+
+
+async def test_send_says_what_standard_input_holds(stack: Stack) -> None:
+    await stack.run("channels", "create", "dictated", "--as", "ann")
+    code, _, _ = await _piped(stack, "two lines\n¡y eñes!\n".encode(), "send", "dictated", "-", "--as", "ann")
+    refused, _, err = await _piped(stack, b"\xff", "send", "dictated", "-", "--as", "ann")
+    assert (code, refused, "UTF-8" in err) == (0, 2, True)
+    assert [m["text"] for m in await stack.json("history", "dictated")] == ["two lines\n¡y eñes!"]
+
+
+async def test_history_is_cut_to_what_is_asked_for(stack: Stack) -> None:
+    await stack.run("channels", "create", "cut", "--as", "ann")
+    seqs = [(await stack.json("send", "cut", str(n), "--as", "ann"))[0]["seq"] for n in range(4)]
+
+    async def texts(*options: str) -> list[object]:
+        return [message["text"] for message in await stack.json("history", "cut", "--as", "ann", *options)]
+
+    assert await texts("--last", "2") == ["2", "3"]
+    assert await texts("--after", str(seqs[1])) == ["2", "3"]
+    assert await texts("--before", str(seqs[1])) == ["0"]
+    assert await texts("--last", "1", "--before", str(seqs[3])) == ["2"]
+    assert await texts("--last", "9", "--after", str(seqs[2])) == ["3"]
+
+
+async def test_without_a_user_the_application_reads_and_changes_any_channel(stack: Stack) -> None:
+    await stack.run("channels", "create", "anyones", "--as", "ann")
+    [channel] = await stack.json("channels", "add", "anyones", "newborn", "twin", "--members", "ben")
+    assert channel["member_count"] == 4
+    [channel] = await stack.json("channels", "remove", "anyones", "twin")
+    members = await stack.json("channels", "members", "anyones")
+    assert [member["user"] for member in members] == ["ann", "ben", "newborn"]
+    tail = await _tail(stack, "--limit", "1", name="anyones", user="")
+    await stack.json("send", "anyones", "hello", "--as", "newborn")
+    async with asyncio.timeout(30):
+        out, _ = await tail.communicate()
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["hello"]
+    assert [m["text"] for m in await stack.json("history", "anyones")] == ["hello"]
+
+
+async def test_the_user_of_the_environment_acts_where_none_is_named(stack: Stack) -> None:
+    await stack.run("channels", "create", "mine", "--as", "ann", "--members", "ben")
+    environment = {"TERTULIA_USER": "ben"}
+    sent, _, _ = await _piped(stack, b"", "send", "mine", "by ben", environment=environment)
+    named, _, _ = await _piped(stack, b"", "send", "mine", "by ann", "--as", "ann", environment=environment)
+    assert (sent, named) == (0, 0)
+    assert [m["author"] for m in await stack.json("history", "mine")] == ["ben", "ann"]
+
+
+async def test_create_adds_who_is_missing_and_says_whose_a_taken_id_is(stack: Stack) -> None:
+    await stack.run("channels", "create", "grown", "--as", "ann")
+    code, _, err = await stack.run("channels", "create", "grown", "--members", "ben", "--as", "ann")
+    assert (code, "there already; added to it: ben" in err) == (0, True)
+    code, _, err = await stack.run("channels", "create", "grown", "--members", "ben", "--as", "ann")
+    assert (code, err) == (0, "")
+    code, _, err = await stack.run("channels", "create", "grown", "--as", "ben")
+    assert code == 1
+    assert "made by ann, with 2 members (CHANNEL_EXISTS)" in err
+
+
+async def test_people_read_that_there_is_nothing_or_what_was_done(stack: Stack) -> None:
+    code, out, err = await stack.run("channels", "list", "--as", "hermit")
+    assert (code, out, "no channels" in err) == (0, "", True)
+    await stack.run("channels", "create", "short-lived", "--members", "hermit", "--as", "ann")
+    _, listed, _ = await stack.run("channels", "list", "--as", "hermit")
+    assert listed.splitlines()[1].split() == ["short-lived", "short-lived", "0"]
+    assert await stack.run("channels", "leave", "short-lived", "--as", "hermit") == (0, "hermit left short-lived\n", "")
 
 
 async def test_an_import_accounts_for_every_line_and_doubles_nothing(stack: Stack) -> None:
@@ -128,6 +197,33 @@ async def test_what_history_prints_can_be_imported(stack: Stack, tmp_path: Path)
     ]
 
 
+async def test_history_can_be_piped_into_an_import(stack: Stack) -> None:
+    await stack.run("channels", "create", "spring", "--as", "ann")
+    for text in ("one", "two", "two"):
+        await stack.json("send", "spring", text, "--as", "ann")
+    _, exported, _ = await stack.run("history", "spring", "--json")
+    command = ("--format", "jsonl", "--channel", "mouth")
+    code, _, err = await _piped(stack, exported.encode(), "import", "-", *command)
+    assert (code, "tertulia history mouth" in err) == (0, True)
+    assert [(m["author"], m["text"], m["time_ms"]) for m in await stack.json("history", "mouth")] == [
+        (m["author"], m["text"], m["time_ms"]) for m in map(json.loads, exported.splitlines())
+    ]
+    code, out, _ = await _piped(stack, exported.encode(), "import", "/dev/stdin", *command, "--json")
+    total = json.loads(out.splitlines()[-1])
+    assert (code, total["sent"], total["already_there"]) == (0, 0, 3)
+
+
+async def test_an_import_of_which_every_line_was_rejected_has_failed(stack: Stack) -> None:
+    arguments = ("import", "-", "--channel", "never", "--format")
+    code, out, err = await _piped(stack, b"[07:09] <joe> hi\n", *arguments, "jsonl", "--json")
+    assert (code, json.loads(out.splitlines()[-1])["rejected"]) == (1, 1)
+    assert "nothing was imported" in err
+    undated, _, err = await _piped(stack, b"[07:09] <joe> hi\n", *arguments, "irc")
+    assert (undated, "--date" in err) == (2, True)
+    dated, _, _ = await _piped(stack, b"[07:09] <joe> hi\n", *arguments, "irc", "--date", "2016-12-19")
+    assert dated == 0
+
+
 async def test_exit_codes_are_honest(stack: Stack, tmp_path: Path) -> None:
     async def code(*arguments: str) -> int:
         returned, out, err = await stack.run(*arguments)
@@ -140,6 +236,10 @@ async def test_exit_codes_are_honest(stack: Stack, tmp_path: Path) -> None:
     assert await code("token", "ann") == 0
     assert await code("send", "no-such-channel", "hi", "--as", "ann") == 1
     assert await code("users", "get", "nobody") == 1
+    assert await code("token", "ann", "--as", "ben") == 2
+    assert await code("channels", "add", "cli") == 2
+    assert await code("--version") == 0
+    assert await code("channels", "create", "-h") == 0
     assert await code("send", "no-such-channel") == 2
     assert await code("chat", "cli", "--as", "ann") == 2, "no terminal"
     assert await code("channels", "create", "d", "--kind", "direct", "--as", "ann") == 2
@@ -158,6 +258,8 @@ async def test_a_server_that_is_not_there_is_exit_code_3_and_a_bad_secret_2() ->
     out, err = await process.communicate()
     assert (process.returncode, out) == (3, b"")
     assert b"no server answered" in err
+    assert b"make run" in err
+    assert b"within" not in err, "a refused connection is not waited for as a slow one is"
     process = await asyncio.create_subprocess_exec(
         COMMAND, "token", "ann", env={"TERTULIA_SECRET": "what?"}, stderr=asyncio.subprocess.PIPE
     )
@@ -178,11 +280,34 @@ async def test_without_the_server_serve_says_what_to_install() -> None:
     assert (process.returncode, b"pip install tertulia-server" in err) == (2, True)
 
 
-async def _tail(stack: Stack, *options: str) -> asyncio.subprocess.Process:
+async def test_a_key_that_is_too_short_is_refused_without_a_word_of_pythons(stack: Stack) -> None:
+    code, _, err = await _piped(stack, b"", "users", "get", "ann", environment={"TERTULIA_SECRET": "sk.dev.dev.x"})
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "TOKEN_INVALID" in err
+
+
+async def _piped(
+    stack: Stack, data: bytes, *arguments: str, environment: dict[str, str] | None = None
+) -> tuple[int, str, str]:
+    """Run a command with something on its standard input: its exit code, standard output and standard error."""
+    process = await asyncio.create_subprocess_exec(
+        COMMAND,
+        *arguments,
+        env={**stack.environment(), **(environment or {})},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate(data)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def _tail(stack: Stack, *options: str, name: str = "tailed", user: str = "ben") -> asyncio.subprocess.Process:
     """A tail that has begun."""
     process = await asyncio.create_subprocess_exec(
         COMMAND,
-        *("tail", "tailed", "--as", "ben", "--json", *options),
+        *("tail", name, "--as", user, "--json", *options),
         env=stack.environment(),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

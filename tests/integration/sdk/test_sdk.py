@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import tertulia
 
-from tests.integration.sdk.conftest import client_of, make_group
+from tests.support.people import make_group, person
 from tests.support.ports import until
 from tests.support.stack import Stack
 from tests.unit.sdk.reading import messages_until, next_event
@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group
 
 
 async def test_a_thousand_sends_at_once_keep_their_order(stack: Stack) -> None:
-    await make_group(stack, "many", "ann", "ben")
-    async with client_of(stack, "ann") as ann, client_of(stack, "ben") as ben:
+    await make_group(stack.address, "many", ["ann", "ben"])
+    async with person(stack.address, "ann") as ann, person(stack.address, "ben") as ben:
         reading = asyncio.create_task(messages_until(ben, "999"))
         sent = await asyncio.gather(*(ann.send("many", str(n)) for n in range(1_000)))
         received = await reading
@@ -26,8 +26,8 @@ async def test_a_thousand_sends_at_once_keep_their_order(stack: Stack) -> None:
 @pytest.mark.parametrize("victim", ["gateway", "message_store", "channel"])
 async def test_nothing_is_lost_or_doubled_while_a_service_dies(stack: Stack, victim: str) -> None:
     channel_id = f"while-{victim}-dies"
-    await make_group(stack, channel_id, "ann", "ben")
-    async with client_of(stack, "ann") as ann, client_of(stack, "ben") as ben, asyncio.timeout(60):
+    await make_group(stack.address, channel_id, ["ann", "ben"])
+    async with person(stack.address, "ann") as ann, person(stack.address, "ben") as ben, asyncio.timeout(60):
         reading = asyncio.create_task(messages_until(ben, "end", seconds=60))
         seqs = []
         for n in range(60):
@@ -41,8 +41,8 @@ async def test_nothing_is_lost_or_doubled_while_a_service_dies(stack: Stack, vic
 
 
 async def test_a_channel_joined_while_connected_brings_what_is_said_from_then_on(stack: Stack) -> None:
-    await make_group(stack, "later", "ann")
-    async with client_of(stack, "ann") as ann, client_of(stack, "newcomer") as newcomer:
+    await make_group(stack.address, "later", ["ann"])
+    async with person(stack.address, "ann") as ann, person(stack.address, "newcomer") as newcomer:
         await ann.send("later", "before")
         await ann.channels.add_members("later", ["newcomer"])
         await ann.send("later", "welcome")
@@ -54,11 +54,11 @@ async def test_a_channel_joined_while_connected_brings_what_is_said_from_then_on
 
 
 async def test_typing_reads_and_presence_reach_the_others(stack: Stack) -> None:
-    await make_group(stack, "lively", "ann", "zoe")
-    async with client_of(stack, "ann") as ann:
+    await make_group(stack.address, "lively", ["ann", "zoe"])
+    async with person(stack.address, "ann") as ann:
         ann.watch(["zoe"])
         assert not (await next_event(ann, tertulia.PresenceChanged)).online
-        async with client_of(stack, "zoe") as zoe:
+        async with person(stack.address, "zoe") as zoe:
             assert (await next_event(ann, tertulia.PresenceChanged)).online
             zoe.typing("lively")
             assert (await next_event(ann, tertulia.TypingChanged)).user_id == "zoe"
@@ -73,8 +73,8 @@ async def test_typing_reads_and_presence_reach_the_others(stack: Stack) -> None:
 
 async def test_local_state_equals_what_the_server_says(stack: Stack) -> None:
     for channel_id in ("one", "two"):
-        await make_group(stack, channel_id, "dora", "ben")
-    async with client_of(stack, "dora") as dora, client_of(stack, "ben") as ben:
+        await make_group(stack.address, channel_id, ["dora", "ben"])
+    async with person(stack.address, "dora") as dora, person(stack.address, "ben") as ben:
         for n in range(7):
             await ben.send("one", str(n))
         await ben.send("two", "last")
@@ -89,8 +89,8 @@ async def test_local_state_equals_what_the_server_says(stack: Stack) -> None:
 
 
 async def test_history_is_read_from_either_end_in_pages(stack: Stack) -> None:
-    await make_group(stack, "long", "ann")
-    async with client_of(stack, "ann") as ann:
+    await make_group(stack.address, "long", ["ann"])
+    async with person(stack.address, "ann") as ann:
         await asyncio.gather(*(ann.send("long", str(n)) for n in range(450)))
         oldest = [int(m.text) async for m in ann.messages.oldest_first("long")]
         newest = [int(m.text) async for m in ann.messages.newest_first("long")]
@@ -102,8 +102,8 @@ async def test_history_is_read_from_either_end_in_pages(stack: Stack) -> None:
 
 
 async def test_a_message_with_a_wrong_field_is_refused_by_name(stack: Stack) -> None:
-    await make_group(stack, "strict", "ann")
-    async with client_of(stack, "ann") as ann:
+    await make_group(stack.address, "strict", ["ann"])
+    async with person(stack.address, "ann") as ann:
         with pytest.raises(tertulia.InvalidArgument) as raised:
             await ann.send("strict", "x" * 10_001)
         assert raised.value.reason == "FIELD_INVALID"

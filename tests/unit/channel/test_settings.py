@@ -42,5 +42,15 @@ def test_a_malformed_development_secret_is_refused_and_not_shown() -> None:
     assert "nonsense" not in str(refusal.value.errors(include_input=False, include_context=False))
 
 
+def test_nodes_of_cassandra_are_named_with_or_without_a_port() -> None:
+    assert settings(cassandra_nodes="a, b:9043").cassandra_contact_points == [("a", 9042), ("b", 9043)]
+
+
+@pytest.mark.parametrize("nodes", ["", ",", "a:b", "a:0", ":9042"])
+def test_nodes_that_are_none_are_refused(nodes: str) -> None:
+    with pytest.raises(ValidationError, match="cassandra_nodes"):
+        settings(cassandra_nodes=nodes)
+
+
 def test_every_setting_says_what_it_is() -> None:
     assert all(field.description for field in ChannelSettings.model_fields.values())

@@ -24,7 +24,7 @@ class MemoryLog:
         return len(self.events)
 
     def say(self, text: str = "hello") -> None:
-        self._append(event_pb2.Event(message=event_pb2.Message(text=text)))
+        self.append(event_pb2.Event(message=event_pb2.Message(text=text)))
 
     def change(self, added: Iterable[str] = (), removed: Iterable[str] = ()) -> None:
         """A control event, which makes a new version of the policy."""
@@ -32,7 +32,7 @@ class MemoryLog:
         change = event_pb2.MembershipChange(
             policy_version=self.policy_version, added_user_ids=added, removed_user_ids=removed
         )
-        self._append(event_pb2.Event(membership_change=change))
+        self.append(event_pb2.Event(membership_change=change))
 
     def segments(self, from_seq: int, to_seq: int) -> list[Segment]:
         """As a read returns them."""
@@ -55,7 +55,7 @@ class MemoryLog:
             bells.append(segment_of_doorbell(bell))
         return bells
 
-    def _append(self, content: event_pb2.Event) -> None:
+    def append(self, content: event_pb2.Event) -> None:
         rest = event_pb2.Event(seq=self.head + 1, time_ms=1, sender_user_id="somebody")
         self.events.append(content.SerializeToString() + rest.SerializeToString())
 

@@ -14,6 +14,7 @@ from tertulia_internal.message_store.v1 import log_pb2
 from libs.rpc.client import open_channel
 from libs.rpc.errors import NotFound, TertuliaError, channel_not_found
 from libs.rpc.server import new_server
+from libs.rpc.status import unavailable
 
 SECRET = "the-secret-of-the-application-in-these-tests-is-long-enough-for-each-algorithm"  # noqa: S105 - of nobody
 _LOGS = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
@@ -29,6 +30,8 @@ class Peers:
         self.seqs: dict[tuple[bytes, str], int] = {}
         self.batches: list[int] = []
         self.removed: set[str] = set()
+        self.unreachable: set[str] = set()
+        """Of them channel cannot tell anything just now."""
         self.authorisations: list[str] = []
         self.keys_asked: list[str] = []
         self.hold = asyncio.Event()
@@ -59,6 +62,8 @@ class Peers:
         self.authorisations.append(request.user_id)
         self.authorising.set()
         await self.hold_authorisations.wait()
+        if request.user_id in self.unreachable:
+            raise unavailable("the directory")
         if request.user_id in self.removed:
             raise channel_not_found(request.channel_id)
         log_id = request.channel_id.encode().ljust(16, b"-")

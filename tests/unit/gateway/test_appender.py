@@ -16,10 +16,9 @@ from libs.rpc.status import unavailable
 from libs.runtime.process import running
 from services.gateway import appender as appender_module
 from services.gateway.appender import Appender
+from services.gateway.appends import new_append, outcome_unknown
 from services.gateway.grants import Grant, Grants
 from services.gateway.log_client import LogName
-from services.gateway.refusals import outcome_unknown
-from services.gateway.sends import new_append
 from services.gateway.stats import Stats, batch_sizes
 from tests.support.ports import until
 from tests.unit.gateway.peers import Peers, serving
@@ -139,6 +138,37 @@ async def test_what_never_left_in_time_is_said_not_to_have_been_done(stage: Stag
     await alice.all_told()
     assert alice.errors[1].reason == error_pb2.ERROR_REASON_OUTCOME_UNKNOWN
     assert alice.errors[2].reason == error_pb2.ERROR_REASON_UNAVAILABLE
+
+
+async def test_a_send_that_is_given_up_takes_those_behind_it_along_so_that_none_overtakes_it(stage: Stage) -> None:
+    stage.peers.hold.clear()
+    alice, bob = Person(stage.appender), Person(stage.appender, "bob")
+    bob.send("in flight")
+    await stage.peers.appending.wait()
+    alice.send("0")
+    stage.now += 0.4
+    bob.send("of another")
+    alice.send("1")
+    stage.now += 0.2  # the time of the first is over, that of the others is not
+    stage.peers.hold.set()
+    await alice.all_told()
+    await bob.all_told()
+    assert {error.reason for error in alice.errors.values()} == {error_pb2.ERROR_REASON_UNAVAILABLE}
+    assert len(alice.errors) == 2, "sent again in order, they get there in order"
+    assert "of another" in stage.peers.texts[ROOM.log_id]
+
+
+async def test_one_who_cannot_be_authorised_now_takes_those_behind_along(stage: Stage) -> None:
+    server = Person(stage.appender)
+    alice = Grant(ROOM, "room", "alice", policy_version=1, member_count=2)
+    bob = Grant(ROOM, "room", "bob", policy_version=1, member_count=2)
+    stage.peers.versions[ROOM.log_id] = 2
+    stage.peers.unreachable.add("alice")
+    for grant in (bob, alice, bob):
+        server.send("hello", grant)
+    await server.all_told()
+    assert list(server.seqs) == [1]
+    assert [server.errors[request].reason for request in (2, 3)] == [error_pb2.ERROR_REASON_UNAVAILABLE] * 2
 
 
 async def test_a_send_under_an_old_policy_is_authorised_anew_before_what_came_later(stage: Stage) -> None:

@@ -5,14 +5,14 @@ from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from tertulia.chat.v1 import event_pb2
 
-from services.gateway.feed import MAX_HELD, Feed
+from services.gateway.feed import MAX_HELD, MAX_HELD_BYTES, Feed
 from services.gateway.segments import Segment
 from services.gateway.stats import Stats
 from tests.unit.gateway.logs import LOG, MemoryLog, slice_of
 
 
 class ToyReader:
-    """Does what sessions' seats do, with a list for a queue."""
+    """Does what sessions' readers do, with a list for a queue."""
 
     def __init__(self, feed: Feed, user_id: str, position: int, policy_version: int) -> None:
         self.user_id = user_id
@@ -128,6 +128,21 @@ def test_the_last_that_a_removed_member_gets_is_the_removal() -> None:
         feed.ring(bell)
     assert bob.closed
     assert (bob.last, alice.last) == (2, 3)
+
+
+def test_large_doorbells_that_wait_are_bounded_in_bytes_and_fetched_instead() -> None:
+    log = MemoryLog()
+    feed, _ = _feed(log)
+    reader = _reader(feed, log)
+    for _ in range(8):
+        log.say("x" * (MAX_HELD_BYTES // 3))
+    for seq in range(2, 9):
+        feed.ring(log.doorbells(seq, seq)[0])
+        assert sum(len(segment.frame) for segment in feed._held.values()) == feed._held_bytes <= MAX_HELD_BYTES
+    feed.apply(log.segments(1, 1))
+    feed.apply(log.segments(feed.cursor + 1, feed.head))
+    assert reader.last == feed.cursor == log.head
+    assert feed._held_bytes == 0
 
 
 def test_a_removal_in_a_fetched_range_ends_delivery_exactly_there_too() -> None:

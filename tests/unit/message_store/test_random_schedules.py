@@ -14,6 +14,7 @@ from libs.log_store import LogBatch, LogKey, StoreUnavailable
 from libs.rpc.errors import Unavailable
 from tests.unit.message_store.owner import LOG, OTHER, Owner, item, owner_of
 
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - hundreds of stores: on a disk their fsyncs take 20 s
 FEW_EVENTS = 2
 """So little is remembered that most retries must be looked up in the store."""
 
@@ -116,5 +117,5 @@ async def play(path: Path, schedule: list[Round]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(rounds)
 def test_whatever_happens_the_log_is_whole_and_every_send_in_it_once(schedule: list[Round]) -> None:
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
         asyncio.run(play(Path(directory), schedule))

@@ -118,7 +118,7 @@ async def test_memory_that_is_wrong_is_mended_from_the_store(tmp_path: Path) -> 
         assert await owner.append(item("c"), item("b")) == [Outcome(3), Outcome(2)]
 
 
-async def test_an_owner_that_is_fenced_stops_without_answering(tmp_path: Path) -> None:
+async def test_an_owner_that_is_fenced_stops_without_acknowledging(tmp_path: Path) -> None:
     answered: list[list[Outcome]] = []
 
     async def append_when_fenced() -> None:
@@ -128,7 +128,7 @@ async def test_an_owner_that_is_fenced_stops_without_answering(tmp_path: Path) -
 
     with pytest.raises(ExceptionGroup) as stopped:
         await append_when_fenced()
-    assert [type(error) for error in stopped.value.exceptions] == [Fenced]
+    assert Fenced in [type(error) for error in stopped.value.exceptions], "or it would go on"
     assert answered == []
 
 

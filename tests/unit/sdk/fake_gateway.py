@@ -33,9 +33,16 @@ Mangle = Callable[[session_pb2.ServerFrame], Sequence[session_pb2.ServerFrame]]
 class Refusal(Exception):
     """A hook's answer to a command: refuse it."""
 
-    def __init__(self, code: grpc.StatusCode, reason: error_pb2.ErrorReason.ValueType, **metadata: str) -> None:
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        reason: error_pb2.ErrorReason.ValueType,
+        *,
+        retry_after_ms: int = 0,
+        **metadata: str,
+    ) -> None:
         super().__init__(str(reason))
-        self.code, self.reason, self.metadata = code, reason, metadata
+        self.code, self.reason, self.metadata, self.retry_after_ms = code, reason, metadata, retry_after_ms
 
 
 class LoseAnswer(Exception):
@@ -308,7 +315,7 @@ class FakeGateway(session_pb2_grpc.SessionServiceServicer):
             raise Refusal(grpc.StatusCode.NOT_FOUND, error_pb2.ERROR_REASON_CHANNEL_NOT_FOUND)
         return log
 
-    def _call(self, call: session_pb2.Call, by: str) -> ProtoMessage:
+    def _call(self, call: session_pb2.Call, by: str) -> ProtoMessage:  # noqa: C901 - a case for each method
         match call.method:
             case "MessageService/ListEvents":
                 request = message_pb2.ListEventsRequest.FromString(call.request)
@@ -347,6 +354,11 @@ class FakeGateway(session_pb2_grpc.SessionServiceServicer):
                 log = self._log(add.channel_id, by)
                 log.members.update(add.user_ids)
                 return channel_pb2.AddMembersResponse(channel=log.proto())
+            case "ChannelService/ListMembers":
+                log = self._log(channel_pb2.ListMembersRequest.FromString(call.request).channel_id, by)
+                reads = {user_id: log.reads.get(user_id, 0) for user_id in sorted(log.members)}
+                rows = [channel_pb2.Member(user_id=user_id, read_seq=seq) for user_id, seq in reads.items()]
+                return channel_pb2.ListMembersResponse(members=rows)
             case "ChannelService/ListMyChannels":
                 mine = [log.mine(by) for log in self.logs.values() if by in log.members]
                 return channel_pb2.ListMyChannelsResponse(channels=mine)
@@ -413,6 +425,10 @@ def _status(refusal: Refusal) -> status_pb2.Status:
     status = status_pb2.Status(code=refusal.code.value[0], message="as the test wants it")
     reason = error_pb2.ErrorReason.Name(refusal.reason).removeprefix("ERROR_REASON_")
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain="tertulia"))
+    if refusal.retry_after_ms:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(refusal.retry_after_ms)
+        status.details.add().Pack(retry)
     return status
 
 

@@ -7,8 +7,11 @@ import tertulia
 
 E = TypeVar("E", bound=tertulia.ClientEvent)
 
+PATIENCE_SECONDS = 30.0
+"""Long enough for a machine that is busy with other tests; what a test waits for takes milliseconds."""
 
-async def next_event(client: tertulia.Client, kind: type[E], seconds: float = 10) -> E:
+
+async def next_event(client: tertulia.Client, kind: type[E], seconds: float = PATIENCE_SECONDS) -> E:
     """The next event of a kind; those before it are passed over."""
     async with asyncio.timeout(seconds):
         async for event in client.events():
@@ -17,7 +20,9 @@ async def next_event(client: tertulia.Client, kind: type[E], seconds: float = 10
     raise AssertionError("the client was closed")
 
 
-async def messages_until(client: tertulia.Client, text: str, seconds: float = 30) -> list[tertulia.Message]:
+async def messages_until(
+    client: tertulia.Client, text: str, seconds: float = PATIENCE_SECONDS
+) -> list[tertulia.Message]:
     """All messages up to the one with this text."""
     messages: list[tertulia.Message] = []
     async with asyncio.timeout(seconds):

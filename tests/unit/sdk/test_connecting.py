@@ -6,7 +6,7 @@ from collections.abc import Callable
 import grpc
 import pytest
 import tertulia
-from tertulia.chat.v1 import error_pb2, session_pb2
+from tertulia.chat.v1 import error_pb2, message_pb2, session_pb2
 
 from tests.support.ports import free_port, until
 from tests.unit.sdk.conftest import SECRET, Connect
@@ -136,6 +136,38 @@ async def test_a_server_that_says_nothing_is_given_up(
     async with as_user() as client:
         assert client.state is tertulia.ConnectionState.ONLINE
     assert len(gateway.tokens) >= 2
+
+
+async def test_a_server_that_asks_to_stay_away_for_a_while_is_left_alone_so_long(
+    gateway: FakeGateway, as_user: Connect
+) -> None:
+    clock = asyncio.get_running_loop().time
+    tries: list[float] = []
+
+    def full_at_first(_token: str) -> None:
+        tries.append(clock())
+        if len(tries) == 1:
+            raise Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, error_pb2.ERROR_REASON_OVERLOADED, retry_after_ms=400)
+
+    gateway.on_token = full_at_first
+    async with as_user():
+        assert tries[1] - tries[0] >= 0.4, "by itself it would come back within 0.1 s"
+
+
+async def test_calls_that_were_given_up_while_no_server_was_there_take_no_room(
+    gateway: FakeGateway, as_user: Connect
+) -> None:
+    async with as_user() as client:
+        gateway.on_token = _refuse(Refusal(grpc.StatusCode.UNAVAILABLE, error_pb2.ERROR_REASON_UNAVAILABLE))
+        gateway.cut()
+        await until(lambda: client.state is tertulia.ConnectionState.CONNECTING, "the session is over")
+        request = message_pb2.ListMessagesRequest(channel_id="team")
+        for _ in range(3):
+            with pytest.raises(tertulia.Unreachable):
+                await client.call(
+                    "MessageService/ListMessages", request, message_pb2.ListMessagesResponse, timeout=0.01
+                )
+        assert not client._outbox.calls._waiting
 
 
 async def test_a_call_that_lost_its_answer_is_repeated_where_that_is_harmless(

@@ -1,5 +1,7 @@
 """Reading files: every line is something, and the same line is always the same."""
 
+import os
+import threading
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -109,6 +111,27 @@ def test_the_date_is_in_the_name_of_the_file(name: str, day: date | None) -> Non
 def test_an_irc_log_without_a_date_in_its_name_is_refused_as_a_whole() -> None:
     with pytest.raises(SourceInvalid, match=r"log\.txt"):
         Source(Path("log.txt"), Format.IRC, "c")
+
+
+def test_a_day_that_is_given_takes_the_place_of_the_one_in_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "2016-12-19.txt"
+    path.write_bytes(b"[00:01] <joe> hi\n")
+    [line] = Source(path, Format.IRC, "c", date(2020, 1, 2)).lines()
+    assert isinstance(line.record, Said)
+    assert line.record.time_ms == 1_577_923_260_000
+
+
+def test_what_comes_from_a_pipe_can_be_gone_through_again(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writing = threading.Thread(target=path.write_bytes, args=(b"[07:09] <joe> hi\n",))
+    writing.start()
+    source = Source(path, Format.IRC, "c", DAY)
+    survey, sending = list(source.lines()), list(source.lines())
+    source.close()
+    writing.join()
+    assert [line.number for line in survey] == [1]
+    assert sending == survey
 
 
 def test_every_line_of_a_real_log_is_accounted_for() -> None:

@@ -294,6 +294,40 @@ async def test_a_gap_whose_fetch_is_refused_for_a_moment_is_fetched_later(
         assert [m.seq for m in await messages_until(client, "2")] == [1, 2]
 
 
+async def test_a_channel_that_the_hello_has_no_room_for_is_caught_up_with_too(
+    gateway: FakeGateway, as_user: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tertulia.channels._HELLO_POSITIONS", 2)  # the inbox and one channel
+    gateway.channel("quiet", "alice", "bob")
+    gateway.channel("busy", "alice", "bob")
+    async with as_user() as client:
+        gateway.say("quiet", "1")
+        gateway.say("busy", "1")
+        gateway.say("busy", "2")
+        await messages_until(client, "2")
+        gateway.cut()
+        gateway.say("quiet", "said while away, the last thing that is ever said here")
+        await messages_until(client, "said while away, the last thing that is ever said here")
+
+
+async def test_an_answer_that_makes_no_sense_ends_the_client_with_an_error_and_not_in_silence(
+    gateway: FakeGateway, as_user: Connect
+) -> None:
+    def garble(frame: session_pb2.ServerFrame) -> list[session_pb2.ServerFrame]:
+        for reply in frame.replies:
+            reply.response = b"\xff"
+        return [frame]
+
+    gateway.channel("team", "alice", "bob")
+    gateway.gap_above = 0
+    gateway.mangle = garble
+    async with as_user() as client:
+        gateway.cut()
+        gateway.say("team", "to be fetched")
+        with pytest.raises(tertulia.TertuliaError, match="the client failed"):
+            await messages_until(client, "to be fetched")
+
+
 async def test_a_second_consumer_of_events_is_refused(as_user: Connect) -> None:
     async with as_user() as client:
         await next_event(client, tertulia.ConnectionChanged)

@@ -1,5 +1,6 @@
 """What the command shows of other people's words."""
 
+import json
 import unicodedata
 
 import pytest
@@ -7,7 +8,7 @@ import tertulia
 from hypothesis import given
 from hypothesis import strategies as st
 from tertulia.cli.chat_state import ChatState
-from tertulia.cli.console import message_json, message_text, safe
+from tertulia.cli.console import message_json, message_text, print_json, safe
 
 
 def message(text: str = "hi", author: str = "bob", seq: int = 7, custom_type: str = "") -> tertulia.Message:
@@ -86,4 +87,46 @@ def test_the_line_of_state_tells_who_is_here_who_types_and_who_has_seen_it() -> 
     state.on_event(tertulia.TypingChanged("elsewhere", "dave", True))
     state.on_event(tertulia.TypingChanged("team", "bob", False))
     state.on_event(tertulia.ConnectionChanged(tertulia.ConnectionState.CONNECTING, "gone"))
-    assert state.line() == "#team · connecting… · here: bob · seen by bob"
+    assert state.line() == "#team · connecting…", "what only a server can know is not said without one"
+    state.on_event(tertulia.ConnectionChanged(tertulia.ConnectionState.ONLINE))
+    assert state.line() == "#team · seen by bob", "who is here is not known before the new session says so"
+
+
+def test_what_is_on_its_way_is_neither_sent_nor_seen() -> None:
+    state = ChatState("team", "alice")
+    state.on_event(tertulia.MessageReceived(message(author="alice", seq=9)))
+    state.on_sending(1, "first")
+    state.on_sending(2, "second\x1b[2J")
+    assert state.pending() == ["sending…  first", "sending…  second␛[2J"]
+    assert state.line() == "#team"
+    state.on_settled(1)
+    state.on_settled(2)
+    assert (state.pending(), state.line()) == ([], "#team · sent")
+
+
+def test_of_many_messages_on_their_way_the_first_few_are_shown() -> None:
+    state = ChatState("team", "alice")
+    for n in range(7):
+        state.on_sending(n, str(n))
+    assert state.pending()[-2:] == ["sending…  4", "sending…  and 2 more"]
+
+
+def test_names_are_shown_with_the_ids_that_nobody_can_choose() -> None:
+    shown = message_text(message(), names={"bob": "alice\nadmin"}, seq=True).plain
+    assert shown.startswith("    7  ")
+    assert "alice (bob)  hi" in shown
+    state = ChatState("team", "alice")
+    state.names["bob"] = "Bob"
+    state.on_event(tertulia.PresenceChanged("bob", True, 0))
+    assert state.line() == "#team · here: Bob (bob)"
+
+
+def test_json_lines_are_readable_in_every_script_and_hold_nothing_that_a_terminal_obeys(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    values = {"text": "ñandú 你好 \x9b31m \u202egnp.exe \x1b[2J \x7f"}
+    print_json(values)
+    line = capfdbinary.readouterr().out.decode()
+    assert line.startswith('{"text": "ñandú 你好 ')
+    assert not {c for c in line if unicodedata.category(c) in {"Cc", "Cf"} and c != "\n"}
+    assert json.loads(line) == values

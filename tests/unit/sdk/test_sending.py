@@ -9,6 +9,7 @@ from tertulia.chat.v1 import error_pb2, session_pb2
 
 from tests.unit.sdk.conftest import Connect
 from tests.unit.sdk.fake_gateway import FakeGateway, LoseAnswer, Refusal
+from tests.unit.sdk.reading import messages_until
 
 UNAVAILABLE = Refusal(grpc.StatusCode.UNAVAILABLE, error_pb2.ERROR_REASON_UNAVAILABLE)
 
@@ -177,6 +178,22 @@ async def test_a_deadline_without_an_answer_says_that_the_outcome_is_unknown_and
     assert unknown.after_seq == 1
     assert sent.seq == 2
     assert gateway.texts("team") == ["before", "hm"]
+
+
+async def test_a_send_repeated_by_hand_carries_the_seq_of_its_first_try_whatever_was_said_since(
+    gateway: FakeGateway, as_user: Connect
+) -> None:
+    gateway.channel("team", "alice", "bob")
+    gateway.mangle = lambda frame: [] if frame.acks else [frame]
+    async with as_user() as client:
+        with pytest.raises(tertulia.OutcomeUnknown) as raised:
+            await client.send("team", "hm", timeout=0.2)
+        gateway.mangle = lambda frame: [frame]
+        gateway.say("team", "meanwhile")
+        await messages_until(client, "meanwhile")
+        unknown = raised.value
+        await client.send("team", "hm", client_message_id=unknown.client_message_id, after_seq=unknown.after_seq)
+    assert [send.after_seq for send in gateway.sends()] == [0, 0], "a search that began later would miss the first try"
 
 
 async def test_a_send_while_no_server_is_there_says_that_nothing_was_sent(

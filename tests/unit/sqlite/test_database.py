@@ -1,16 +1,19 @@
 """One writer, group commit, one process at a time."""
 
 import asyncio
+import os
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from libs.runtime.errors import CannotStart
-from libs.sqlite import Database, DatabaseLocked, open_database
+from libs.sqlite import Database, DatabaseLocked, DatabaseOverloaded, open_database
+from tests.support.ports import until
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS word (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE)"
 
@@ -39,6 +42,12 @@ def insert(word: str) -> Callable[[sqlite3.Connection], None]:
         connection.execute("INSERT INTO word (word) VALUES (?)", (word,))
 
     return statements
+
+
+def count_slowly(connection: sqlite3.Connection) -> int:
+    (count,) = connection.execute("SELECT count(*) FROM word").fetchone()
+    time.sleep(0.003)
+    return int(count)
 
 
 async def words(database: Database) -> list[str]:
@@ -147,6 +156,52 @@ async def test_a_caller_that_went_away_harms_nobody(database: Database) -> None:
     gone.cancel()
     await database.write(insert("waited for"))
     assert "waited for" in await words(database)
+
+
+@pytest.mark.parametrize("busy", ["write", "read"])
+async def test_beyond_what_may_wait_it_says_so_and_goes_on(database: Database, busy: str) -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        held.set()
+        go_on.wait(20)
+
+    call = database.write if busy == "write" else database.read
+    first = asyncio.create_task(call(hold))
+    await until(held.is_set, "the first one is under way")
+    waiting = [asyncio.create_task(call(lambda _: None)) for _ in range(10_001)]
+    await asyncio.sleep(0)
+    try:
+        with pytest.raises(DatabaseOverloaded):
+            await waiting[-1]
+    finally:
+        go_on.set()
+    await first
+    await asyncio.gather(*waiting[:9_999])
+    await database.write(insert("afterwards"))
+    assert await words(database) == ["afterwards"]
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_reads_without_a_pause_do_not_let_the_write_ahead_log_grow(tmp_path: Path) -> None:
+    path, limit, row = tmp_path / "words.sqlite", 1_000_000, 100_000
+    largest = 0
+    async with open_database(path, SCHEMA, max_log_bytes=limit) as database:
+        done = asyncio.Event()
+
+        async def read_on_and_on() -> None:
+            while not done.is_set():
+                await database.read(count_slowly)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):  # more than there are reader threads
+                group.create_task(read_on_and_on())
+            for number in range(40):
+                await database.write(insert(f"{number}" + "x" * row))
+                largest = max(largest, os.stat(f"{path}-wal").st_size)  # noqa: PTH116
+            done.set()
+        assert len(await words(database)) == 40
+    assert largest < 4 * limit, "it is ten times the limit otherwise"
 
 
 async def test_closing_finishes_what_waits(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@
 import importlib.metadata
 import os
 import sys
+import warnings
+from typing import Annotated
 
 import typer
+from jwt.warnings import InsecureKeyLengthWarning
 
 from tertulia.cli import channels, chat, import_, messages, token, users
 from tertulia.cli.console import complain
@@ -18,18 +21,31 @@ HELP = """Tertulia: in-app messaging.
 
 Every command takes --json, for scripts: JSON Lines on standard output and nothing else there. They talk to the server at
 TERTULIA_ADDRESS (default 127.0.0.1:7420; several separated by commas) with the application's TERTULIA_SECRET (default: that
-of a development server).
+of a development server). TERTULIA_USER takes the place of --as where a person speaks, reads or changes channels.
 
 Exit codes: 0 done; 1 refused or failed, with a message that names the reason; 2 wrong usage; 3 no server could be reached,
 or none answered in time; 130 interrupted.
 """
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tertulia {importlib.metadata.version('tertulia')}")
+        raise typer.Exit
+
+
 def build() -> typer.Typer:
     """The whole command, with what is installed."""
     app = typer.Typer(
-        name="tertulia", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+        name="tertulia",
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help: it is wrapped to the terminal's width, and `[hh:mm]` is text
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_options)
     app.command()(token.token)
     app.command()(chat.chat)
     app.command()(messages.send)
@@ -45,6 +61,14 @@ def build() -> typer.Typer:
         missing = "`serve` belongs to the server, which is not installed: pip install tertulia-server"
         _add_stub(app, "serve", "Run all of Tertulia on this machine.", missing, USAGE)
     return app
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and end.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
 
 
 def _add(app: typer.Typer, entry: importlib.metadata.EntryPoint) -> None:
@@ -72,6 +96,8 @@ def _add_stub(app: typer.Typer, name: str, help_text: str, message: str, code: i
 
 def main() -> None:
     """Run the command line. Ends the process."""
+    # a key that is too short is a wrong one, which the server says better
+    warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
     try:
         build()()
     except Exception as error:

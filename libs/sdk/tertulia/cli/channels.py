@@ -7,11 +7,23 @@ import typer
 
 import tertulia
 from tertulia.cli.console import complain, iso, message_json, print_json, table
-from tertulia.cli.running import As, ChannelName, Json, run, server, split_names, user, wrong_usage
+from tertulia.cli.running import (
+    As,
+    AsElseApplication,
+    ChannelName,
+    Json,
+    names_of,
+    run,
+    server,
+    user,
+    user_or_server,
+    wrong_usage,
+)
 
 app = typer.Typer(help="Channels and who is in them.", no_args_is_help=True)
 
 Members = Annotated[str, typer.Option("--members", metavar="A,B", help="Users, separated by commas.")]
+People = Annotated[list[str] | None, typer.Argument(metavar="USER...", help="Who.", show_default=False)]
 
 
 class Kind(StrEnum):
@@ -40,12 +52,14 @@ def list_(as_user: As, json: Json = False) -> None:
                         "last_message": message_json(each.last_message) if each.last_message else None,
                     }
                 )
+        elif not mine:
+            complain(f"no channels: {as_user} is a member of none")
         else:
             rows = [
                 (
                     each.channel.channel_id,
                     f"with {each.peer}" if each.peer else each.channel.name,
-                    str(each.unread or ""),
+                    str(each.unread),
                     f"{each.last_message.author}: {each.last_message.text[:60]}" if each.last_message else "",
                 )
                 for each in mine
@@ -67,20 +81,20 @@ def create(
 ) -> None:
     """Make a channel, with the server key in the name of USER; users who do not exist are made first.
 
-    Prints the channel's id. Repeating it answers with the channel as it is.
+    Prints the channel's id. If USER made the group before, it is left as it is, but for members who are missing: they are
+    added.
     """
-    others = [member for member in split_names(members) if member != as_user]
+    others = [member for member in names_of([members]) if member != as_user]
     if kind is Kind.DIRECT and len(others) != 1:
         raise wrong_usage("a direct channel has exactly two members: --as and one more in --members")
 
     async def main() -> None:
         async with server() as client:
             await client.users.ensure([as_user, *others])
-            actor = client.acting_for(as_user)
             if kind is Kind.DIRECT:
-                channel = await actor.channels.create_direct(others[0])
+                channel = await client.acting_for(as_user).channels.create_direct(others[0])
             else:
-                channel = await actor.channels.create_group(others, name=name, channel_id=name)
+                channel = await _create_group(client, name, as_user, others)
         if json:
             print_json(_channel_json(channel))
         else:
@@ -91,12 +105,31 @@ def create(
     run(main())
 
 
+async def _create_group(client: tertulia.Client, name: str, creator: str, others: list[str]) -> tertulia.Channel:
+    actor = client.acting_for(creator)
+    try:
+        channel = await actor.channels.create_group(others, name=name, channel_id=name)
+    except tertulia.AlreadyExists as error:
+        there = await client.channels.get(name)
+        whose = there.creator or "the application"
+        raise tertulia.AlreadyExists(
+            f"there is a {there.kind.value} channel {name} already, made by {whose}, with {there.member_count} members",
+            error.reason,
+        ) from None
+    there_already = {member.user_id async for member in client.channels.members(name)}
+    missing = [user_id for user_id in others if user_id not in there_already]
+    if not missing:
+        return channel
+    complain(f"{name} was there already; added to it: {', '.join(missing)}")
+    return await actor.channels.add_members(name, missing)
+
+
 @app.command()
-def members(name: ChannelName, as_user: As, json: Json = False) -> None:
+def members(name: ChannelName, as_user: AsElseApplication = "", json: Json = False) -> None:
     """List a channel's members, and how far they have read."""
 
     async def main() -> None:
-        async with user(as_user, event_buffer=1) as client:
+        async with user_or_server(as_user) as client:
             people = [each async for each in client.channels.members(name)]
         if json:
             for each in people:
@@ -116,15 +149,47 @@ def members(name: ChannelName, as_user: As, json: Json = False) -> None:
 
 
 @app.command()
-def add(name: ChannelName, members: Members, as_user: As, json: Json = False) -> None:
-    """Add people to a group that USER owns. They must exist: see `tertulia users set`."""
-    _change(name, members, as_user, json, adding=True)
+def add(
+    name: ChannelName,
+    users: People = None,
+    members: Members = "",
+    as_user: AsElseApplication = "",
+    json: Json = False,
+) -> None:
+    """Add people to a group that USER owns, or without --as to any. Those who do not exist are made first."""
+    people = names_of([*(users or ()), members])
+    if not people:
+        raise wrong_usage("nobody is named: tertulia channels add NAME USER...")
+
+    async def main() -> None:
+        async with server() as client:
+            await client.users.ensure(people)
+        async with user_or_server(as_user) as client:
+            channel = await client.channels.add_members(name, people)
+        _print_members(channel, json)
+
+    run(main())
 
 
 @app.command()
-def remove(name: ChannelName, members: Members, as_user: As, json: Json = False) -> None:
-    """Remove people from a group that USER owns."""
-    _change(name, members, as_user, json, adding=False)
+def remove(
+    name: ChannelName,
+    users: People = None,
+    members: Members = "",
+    as_user: AsElseApplication = "",
+    json: Json = False,
+) -> None:
+    """Remove people from a group that USER owns, or without --as from any."""
+    people = names_of([*(users or ()), members])
+    if not people:
+        raise wrong_usage("nobody is named: tertulia channels remove NAME USER...")
+
+    async def main() -> None:
+        async with user_or_server(as_user) as client:
+            channel = await client.channels.remove_members(name, people)
+        _print_members(channel, json)
+
+    run(main())
 
 
 @app.command()
@@ -136,25 +201,17 @@ def leave(name: ChannelName, as_user: As, json: Json = False) -> None:
             await client.channels.leave(name)
         if json:
             print_json({"channel": name, "user": as_user, "left": True})
-
-    run(main())
-
-
-def _change(name: str, members: str, as_user: str, json: bool, adding: bool) -> None:
-    people = split_names(members)
-    if not people:
-        raise wrong_usage("--members names nobody")
-
-    async def main() -> None:
-        async with user(as_user, event_buffer=1) as client:
-            change = client.channels.add_members if adding else client.channels.remove_members
-            channel = await change(name, people)
-        if json:
-            print_json(_channel_json(channel))
         else:
-            typer.echo(f"{channel.member_count} members")
+            typer.echo(f"{as_user} left {name}")
 
     run(main())
+
+
+def _print_members(channel: tertulia.Channel, json: bool) -> None:
+    if json:
+        print_json(_channel_json(channel))
+    else:
+        typer.echo(f"{channel.member_count} members")
 
 
 def _channel_json(channel: tertulia.Channel) -> dict[str, object]:

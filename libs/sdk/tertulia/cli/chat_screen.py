@@ -1,6 +1,9 @@
-"""The screen of `tertulia chat`: messages scroll above a line to type in, with a line of state below it."""
+"""The screen of `tertulia chat`: messages scroll above a line to type in, with a line of state below it. What is still on
+its way stands right above the line to type in.
+"""
 
 import asyncio
+import contextlib
 import time
 
 from prompt_toolkit import PromptSession
@@ -12,11 +15,15 @@ from rich.text import Text
 
 import tertulia
 from tertulia.cli.chat_state import ChatState
-from tertulia.cli.console import message_text, safe
+from tertulia.cli.chat_words import HELP, Command, UnknownCommand, is_being_said, understood
+from tertulia.cli.console import message_text, safe, shown_name
+from tertulia.cli.refusals import explained
+from tertulia.client import SEND_SECONDS
 
 _HISTORY_MESSAGES = 50
 _TYPING_SECONDS = 3.0  # how often it is said again while it lasts (the protocol's)
 _WATCHED = 1_000  # people whose presence is followed (the protocol's limit)
+_NAMED = 100  # people whose names are asked for, one by one, before a chat begins
 
 
 class _Interrupted(Exception):
@@ -24,15 +31,18 @@ class _Interrupted(Exception):
 
 
 class ChatScreen:
-    """One person's view of one channel."""
+    """One person's view of one channel. A message is given up after `send_seconds`."""
 
-    def __init__(self, client: tertulia.Client, channel_id: str) -> None:
+    def __init__(self, client: tertulia.Client, channel_id: str, send_seconds: float = SEND_SECONDS) -> None:
         self._client = client
+        self._send_seconds = send_seconds
         self._channel_id = channel_id
         self._state = ChatState(channel_id, client.user_id)
         self._shown_seq = 0
         self._typed_at = 0.0
-        self._sends: set[asyncio.Task[None]] = set()
+        self._sends: dict[asyncio.Task[None], str] = {}
+        self._unknown: dict[str, tertulia.OutcomeUnknown] = {}
+        self._asking: set[asyncio.Task[None]] = set()
         self._prompt: PromptSession[str] = PromptSession(
             bottom_toolbar=self._toolbar,
             erase_when_done=True,
@@ -59,9 +69,13 @@ class ChatScreen:
                 following.result()
                 return True
             finally:
-                for task in (typing, following, *self._sends):
+                self._stop_typing()
+                for text in self._sends.values():
+                    self._say(f"perhaps not sent: {text!r}", style="red")
+                tasks = (typing, following, *self._sends, *self._asking)
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(typing, following, *self._sends, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _begin(self) -> None:
         members = [member async for member in self._client.channels.members(self._channel_id)]
@@ -69,36 +83,82 @@ class ChatScreen:
         others = [member.user_id for member in members if member.user_id != self._client.user_id]
         self._client.watch(others[:_WATCHED])
         page = await self._client.messages.latest(self._channel_id, _HISTORY_MESSAGES)
+        people = dict.fromkeys([*(message.author for message in page.messages), self._client.user_id, *others])
+        await asyncio.gather(*(self._ask_name(user_id) for user_id in list(people)[:_NAMED] if user_id))
         for message in page.messages:
             self._show(message)
-        self._say("type and press Enter; Ctrl-D leaves")
+        self._say("type and press Enter; Ctrl-D leaves, /help tells more")
 
     async def _type(self) -> bool:
-        me = safe(self._client.user_id)
         while True:
             try:
-                text = await self._prompt.prompt_async(f"{me}> ", handle_sigint=False)
+                line = await self._prompt.prompt_async(self._before_line, handle_sigint=False)
+                # what a terminal sends need not be UTF-8; a message is
+                said = understood(line.encode(errors="surrogateescape").decode(errors="replace"))
             except EOFError:
-                await asyncio.gather(*self._sends)
-                return True
+                return await self._leave()
             except _Interrupted:
                 return False
-            self._typed_at = 0.0
-            if text.strip():
-                task = asyncio.create_task(self._send(text))
-                self._sends.add(task)
-                task.add_done_callback(self._sends.discard)
+            except UnknownCommand as error:
+                self._say(str(error), style="yellow")
+                continue
+            match said:
+                case Command.QUIT:
+                    return await self._leave()
+                case Command.HELP:
+                    self._say(HELP)
+                case str() as text if text.strip():
+                    self._typed_at = 0.0  # the message itself says that the typing is over
+                    self._begin_sending(text)
+
+    async def _leave(self) -> bool:
+        self._stop_typing()
+        if self._sends:
+            self._say(f"waiting until {len(self._sends)} more are sent; Ctrl-C gives up")
+            await asyncio.gather(*self._sends)
+        return True
+
+    def _begin_sending(self, text: str) -> None:
+        task = asyncio.create_task(self._send(text))
+        self._sends[task] = text
+        self._state.on_sending(task, text)
+        task.add_done_callback(self._on_sent)
+
+    def _on_sent(self, task: asyncio.Task[None]) -> None:
+        self._sends.pop(task, None)
+        self._state.on_settled(task)
+        self._prompt.app.invalidate()
 
     async def _send(self, text: str) -> None:
+        before = self._unknown.pop(text, None)  # said again as it was: the server is to take it once
         try:
-            await self._client.send(self._channel_id, text)
+            await self._client.send(
+                self._channel_id,
+                text,
+                client_message_id=before.client_message_id if before else "",
+                after_seq=before.after_seq if before else None,
+                timeout=self._send_seconds,
+            )
         except tertulia.OutcomeUnknown as error:
-            self._say(f"perhaps not sent: {text!r}: {error}", style="red")
+            self._unknown = {text: error}
+            self._give_back(text, f"perhaps not sent: {error}; Enter sends it again, and once at most")
+        except tertulia.Refused as error:
+            self._give_back(text, f"not sent: {explained(error)}")
         except tertulia.TertuliaError as error:
-            self._say(f"not sent: {text!r}: {error}", style="red")
+            self._give_back(text, f"not sent: {error}")
+
+    def _give_back(self, text: str, why: str) -> None:
+        """Put a message that failed back into the line, or where something else is being typed name it."""
+        buffer = self._prompt.default_buffer
+        if buffer.text:
+            self._say(f"{why}; ↑ brings back {text!r}", style="red")
+            return
+        self._say(why, style="red")
+        buffer.text = f"/{text}" if text.startswith("/") else text
+        buffer.cursor_position = len(buffer.text)
 
     async def _follow(self) -> None:
-        lost = False
+        lost = self._client.state is not tertulia.ConnectionState.ONLINE
         async for event in self._client.events():
             self._state.on_event(event)
             match event:
@@ -106,9 +166,9 @@ class ChatScreen:
                     self._show(message)
                 case tertulia.MembershipChanged() if event.channel_id == self._channel_id:
                     self._on_members(event)
-                case tertulia.ConnectionChanged(tertulia.ConnectionState.CONNECTING, detail) if not lost:
+                case tertulia.ConnectionChanged(tertulia.ConnectionState.CONNECTING) if not lost:
                     lost = True
-                    self._say(f"connection lost, trying again: {detail}", style="yellow")
+                    self._say("connection lost, trying again; what you say meanwhile is sent then", style="yellow")
                 case tertulia.ConnectionChanged(tertulia.ConnectionState.ONLINE) if lost:
                     lost = False
                     self._say("connected again; nothing was missed")
@@ -117,6 +177,8 @@ class ChatScreen:
     def _on_members(self, change: tertulia.MembershipChanged) -> None:
         if change.added:
             self._say(f"joined: {', '.join(change.added)}")
+            for user_id in change.added:
+                self._learn_name(user_id)
             self._client.watch(user_id for user_id in change.added if user_id != self._client.user_id)
         if change.removed:
             self._say(f"left: {', '.join(change.removed)}")
@@ -127,21 +189,40 @@ class ChatScreen:
             return  # it was on the first page already
         self._shown_seq = message.seq
         self._state.on_message(message)
-        self._console.print(message_text(message))
+        if message.author and message.author not in self._state.names:
+            self._learn_name(message.author)  # it shows from the next message on
+        self._console.print(message_text(message, names=self._state.names))
         self._client.mark_read(self._channel_id, message.seq)
 
     def _say(self, text: str, style: str = "dim") -> None:
         self._console.print(Text(f"— {safe(text)}", style=style))
+
+    def _learn_name(self, user_id: str) -> None:
+        if len(self._asking) < _NAMED:
+            task = asyncio.create_task(self._ask_name(user_id))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _ask_name(self, user_id: str) -> None:
+        with contextlib.suppress(tertulia.TertuliaError):  # the id does as well
+            self._state.names[user_id] = (await self._client.users.get(user_id)).name
+
+    def _before_line(self) -> StyleAndTextTuples:
+        me = shown_name(self._client.user_id, "")
+        return [*(("fg:ansibrightblack", f"{line}\n") for line in self._state.pending()), ("", f"{me}> ")]
 
     def _toolbar(self) -> StyleAndTextTuples:
         return [("", self._state.line())]
 
     def _on_typing(self, buffer: Buffer) -> None:
         now = time.monotonic()
-        if not buffer.text:
-            if self._typed_at:
-                self._client.typing(self._channel_id, active=False)
-            self._typed_at = 0.0
+        if not is_being_said(buffer.text):
+            self._stop_typing()
         elif now - self._typed_at >= _TYPING_SECONDS:
             self._typed_at = now
             self._client.typing(self._channel_id)
+
+    def _stop_typing(self) -> None:
+        if self._typed_at:
+            self._client.typing(self._channel_id, active=False)
+        self._typed_at = 0.0

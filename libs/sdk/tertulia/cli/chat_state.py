@@ -1,23 +1,28 @@
-"""What a chat's screen says beside the messages: connection, who is here, who types, who has seen the last message."""
+"""What a chat's screen says beside the messages: connection, who is here, who types, who has seen the last message, and
+what is still on its way."""
 
 from collections.abc import Iterable
 
 import tertulia
-from tertulia.cli.console import safe
+from tertulia.cli.console import safe, shown_name
 
 _NAMES_SHOWN = 4
+_PENDING_SHOWN = 5
 
 
 class ChatState:
     """Follows the events of one channel."""
 
     def __init__(self, channel_id: str, me: str) -> None:
+        self.names: dict[str, str] = {}
+        """What is known of people's display names, by user id; empty: there is none."""
         self._channel_id = channel_id
         self._me = me
         self._connection = tertulia.ConnectionState.ONLINE
         self._here: dict[str, bool] = {}
         self._typing: dict[str, None] = {}
         self._read: dict[str, int] = {}
+        self._pending: dict[object, str] = {}
         self._my_last = 0
         self._left = False
 
@@ -38,6 +43,9 @@ class ChatState:
                 self._here[user_id] = online
             case tertulia.ConnectionChanged(state):
                 self._connection = state
+                if state is tertulia.ConnectionState.CONNECTING:
+                    self._here.clear()  # a new session says anew who is here
+                    self._typing.clear()
             case tertulia.ChannelLeft(channel_id) if channel_id == self._channel_id:
                 self._left = True
             case tertulia.ChannelJoined() if event.channel_id == self._channel_id:
@@ -47,24 +55,37 @@ class ChatState:
         if message.author == self._me:
             self._my_last = message.seq
 
+    def on_sending(self, key: object, text: str) -> None:
+        """A message is on its way, until `on_settled` of the same key."""
+        self._pending[key] = text
+
+    def on_settled(self, key: object) -> None:
+        self._pending.pop(key, None)
+
+    def pending(self) -> list[str]:
+        """A line for each message that is on its way; of many the first few."""
+        texts = list(self._pending.values())
+        lines = [f"sending…  {safe(text)}" for text in texts[:_PENDING_SHOWN]]
+        more = len(texts) - _PENDING_SHOWN
+        return lines + ([f"sending…  and {more} more"] if more > 0 else [])
+
     def line(self) -> str:
-        """One line that says it all."""
+        """One line that says it all. What only a server can know is left out while there is none."""
         parts = [f"#{self._channel_id}"]
         if self._left:
             parts.append("you are no member any more")
         if self._connection is not tertulia.ConnectionState.ONLINE:
-            parts.append(f"{self._connection.value}…")
+            return safe(" · ".join([*parts, f"{self._connection.value}…"]))
         if here := [user_id for user_id, online in self._here.items() if online and user_id != self._me]:
-            parts.append(f"here: {_names(here)}")
+            parts.append(f"here: {self._listed(here)}")
         if self._typing:
-            parts.append(f"{_names(self._typing)} {'is' if len(self._typing) == 1 else 'are'} typing…")
-        elif self._my_last:
+            parts.append(f"{self._listed(self._typing)} {'is' if len(self._typing) == 1 else 'are'} typing…")
+        elif self._my_last and not self._pending:
             seen = [u for u, seq in self._read.items() if seq >= self._my_last and u != self._me]
-            parts.append(f"seen by {_names(seen)}" if seen else "sent")
+            parts.append(f"seen by {self._listed(seen)}" if seen else "sent")
         return safe(" · ".join(parts))
 
-
-def _names(user_ids: Iterable[str]) -> str:
-    names = list(user_ids)
-    more = len(names) - _NAMES_SHOWN
-    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    def _listed(self, user_ids: Iterable[str]) -> str:
+        people = [shown_name(user_id, self.names.get(user_id, "")) for user_id in user_ids]
+        more = len(people) - _NAMES_SHOWN
+        return ", ".join(people[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -13,13 +13,16 @@ from rich.text import Text
 
 from tertulia.models import Message, utc
 
+# these change the direction or place of what stands beside them, and so what a line seems to say
+_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _VISIBLE = (
     {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}  # ␀ … ␟
     | {0x09: "    ", 0x7F: "␡"}
     | {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
-    # these change the direction or place of what stands beside them, and so what a line seems to say
-    | {code: f"\\u{code:04x}" for code in (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))}
+    | {code: f"\\u{code:04x}" for code in _DIRECTIONS}
 )
+# JSON escapes those below 0x20 by itself, and half a surrogate pair (in an argument that is not UTF-8) is not UTF-8 either
+_ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *_DIRECTIONS, *range(0xD800, 0xE000))}
 _PIPE_WIDTH = 240  # columns of a table that nobody looks at in a window
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 
@@ -41,8 +44,10 @@ def complain(message: str) -> None:
 
 
 def print_json(values: Mapping[str, object]) -> None:
-    """One JSON line on standard output, at once; in ASCII, so that it is safe on a terminal too."""
-    print(json.dumps(values), flush=True)  # noqa: T201 - this is the command line
+    """One JSON line on standard output, at once, in UTF-8. What a terminal would obey is escaped."""
+    line = json.dumps(values, ensure_ascii=False).translate(_ESCAPED)
+    sys.stdout.buffer.write(line.encode() + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def iso(time_ms: int) -> str:
@@ -71,13 +76,25 @@ def message_json(message: Message) -> dict[str, object]:
     return values | {name: value for name, value in extra.items() if value}
 
 
-def message_text(message: Message, today: datetime | None = None) -> Text:
-    """A message for people, in local time."""
+def shown_name(user_id: str, name: str) -> str:
+    """A person for people: never without the id, since anybody may take any name."""
+    first_line = next(iter(safe(name).splitlines()), "")
+    shown_id = safe(user_id) or "(application)"
+    return f"{first_line} ({shown_id})" if first_line and name != user_id else shown_id
+
+
+def message_text(
+    message: Message, today: datetime | None = None, names: Mapping[str, str] | None = None, seq: bool = False
+) -> Text:
+    """A message for people, in local time: with its seq, and with the names of people beside their ids, where asked for."""
     local = message.time.astimezone()
     now = today or datetime.now().astimezone()
-    line = Text(local.strftime("%H:%M " if local.date() == now.date() else "%Y-%m-%d %H:%M "), style="dim")
-    author = safe(message.author) or "(application)"
-    colour = _COLOURS[sum(author.encode()) % len(_COLOURS)]
+    line = Text()
+    if seq:
+        line.append(f"{message.seq:>5}  ", style="dim")
+    line.append(local.strftime("%H:%M " if local.date() == now.date() else "%Y-%m-%d %H:%M "), style="dim")
+    author = shown_name(message.author, (names or {}).get(message.author, ""))
+    colour = _COLOURS[sum(message.author.encode()) % len(_COLOURS)]
     if message.custom_type == "irc.action":
         line.append(f"* {author} ", style=colour)
     else:

@@ -2,14 +2,17 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
 
 import tertulia
+from tertulia.addresses import DEFAULT_ADDRESS, with_port
 from tertulia.cli.console import complain
-from tertulia.client import DEFAULT_ADDRESS
+from tertulia.cli.reaching import somebody_listens
+from tertulia.cli.refusals import explained
 from tertulia.session import TokenProvider
 from tertulia.tokens import DEVELOPMENT_SECRET
 
@@ -18,7 +21,12 @@ CONNECT_SECONDS = 5.0
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
-As = Annotated[str, typer.Option("--as", metavar="USER", help="The user who acts.")]
+USER_VARIABLE = "TERTULIA_USER"
+
+As = Annotated[str, typer.Option("--as", metavar="USER", envvar=USER_VARIABLE, help="The user who acts.")]
+AsElseApplication = Annotated[
+    str, typer.Option("--as", metavar="USER", envvar=USER_VARIABLE, help="The user who acts; else the application.")
+]
 AsOptional = Annotated[str, typer.Option("--as", metavar="USER", help="The user who acts; else the application.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines on standard output, for scripts.")]
 ChannelName = Annotated[str, typer.Argument(metavar="NAME", help="The channel's id.", show_default=False)]
@@ -29,29 +37,55 @@ def secret() -> tertulia.Secret:
     return tertulia.Secret.parse(os.environ.get("TERTULIA_SECRET") or DEVELOPMENT_SECRET)
 
 
-def user(user_id: str, event_buffer: int = 1_024) -> tertulia.Client:
+@asynccontextmanager
+async def user(user_id: str, event_buffer: int = 1_024) -> AsyncIterator[tertulia.Client]:
     """A client that speaks for a user."""
+    if not user_id:
+        raise wrong_usage("--as names nobody")
     key = secret()
 
     async def token() -> str:
         return key.user_token(user_id)
 
-    return _connect(token, event_buffer)
+    async with _connected(token, event_buffer) as client:
+        yield client
 
 
-def server() -> tertulia.Client:
+@asynccontextmanager
+async def server() -> AsyncIterator[tertulia.Client]:
     """A client that speaks for the application, and may act for its users."""
     key = secret()
 
     async def token() -> str:
         return key.server_token()
 
-    return _connect(token, event_buffer=1)
+    async with _connected(token, event_buffer=1) as client:
+        yield client
 
 
-def _connect(token: TokenProvider, event_buffer: int) -> tertulia.Client:
-    addresses = [part.strip() for part in (os.environ.get("TERTULIA_ADDRESS") or DEFAULT_ADDRESS).split(",")]
-    return tertulia.connect(addresses, token_provider=token, connect_timeout=CONNECT_SECONDS, event_buffer=event_buffer)
+@asynccontextmanager
+async def user_or_server(user_id: str) -> AsyncIterator[tertulia.Client]:
+    """A client for calls: of a user, or where none is named of the application."""
+    async with user(user_id, event_buffer=1) if user_id else server() as client:
+        yield client
+
+
+@asynccontextmanager
+async def _connected(token: TokenProvider, event_buffer: int) -> AsyncIterator[tertulia.Client]:
+    addresses = [with_port(part.strip()) for part in (os.environ.get("TERTULIA_ADDRESS") or DEFAULT_ADDRESS).split(",")]
+    await somebody_listens(addresses)
+    client = tertulia.connect(
+        addresses, token_provider=token, connect_timeout=CONNECT_SECONDS, event_buffer=event_buffer
+    )
+    try:
+        await client.__aenter__()
+    except tertulia.Unreachable as error:
+        where = " or ".join(addresses)
+        raise tertulia.Unreachable(f"no server answered at {where} within {CONNECT_SECONDS:g} s") from error
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 def run(command: Coroutine[object, object, None]) -> None:
@@ -61,12 +95,14 @@ def run(command: Coroutine[object, object, None]) -> None:
     except tertulia.SecretInvalid as error:
         complain(f"TERTULIA_SECRET: {error}")
         raise typer.Exit(USAGE) from None
-    except (tertulia.Unreachable, tertulia.OutcomeUnknown, tertulia.Unavailable) as error:
+    except tertulia.Unreachable as error:
+        complain(f"{error}; is `make run` (`tertulia serve`) running? TERTULIA_ADDRESS says where")
+        raise typer.Exit(UNREACHABLE) from None
+    except (tertulia.OutcomeUnknown, tertulia.Unavailable) as error:
         complain(str(error))
         raise typer.Exit(UNREACHABLE) from None
     except tertulia.Refused as error:
-        fields = "".join(f"; {field}: {why}" for field, why in error.field_violations)
-        complain(f"{error}{fields} ({error.reason})")
+        complain(explained(error))
         raise typer.Exit(FAILED) from None
     except tertulia.TertuliaError as error:
         complain(str(error))
@@ -79,6 +115,6 @@ def wrong_usage(message: str) -> typer.Exit:
     return typer.Exit(USAGE)
 
 
-def split_names(names: str) -> list[str]:
-    """`a,b` as a list, each once."""
-    return list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+def names_of(words: Iterable[str]) -> list[str]:
+    """The names in words of which each may hold several, as in `a,b`; each once."""
+    return list(dict.fromkeys(name.strip() for word in words for name in word.split(",") if name.strip()))

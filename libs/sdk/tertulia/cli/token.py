@@ -7,7 +7,7 @@ import typer
 
 from tertulia import SecretInvalid
 from tertulia.cli.console import complain, iso, print_json
-from tertulia.cli.running import USAGE, Json, secret
+from tertulia.cli.running import USAGE, Json, secret, wrong_usage
 from tertulia.tokens import MAX_USER_TOKEN_SECONDS
 
 
@@ -21,10 +21,11 @@ def token(
     json: Json = False,
 ) -> None:
     """Print a token. Needs no server."""
+    if user and as_user and user != as_user:
+        raise wrong_usage(f"for {user} or for {as_user}? Name one")
     user = user or as_user
     if bool(user) == server:
-        complain("name a user, or --server")
-        raise typer.Exit(USAGE)
+        raise wrong_usage("name a user, or --server")
     try:
         made = secret().server_token(seconds) if server else secret().user_token(user, seconds)
     except SecretInvalid as error:

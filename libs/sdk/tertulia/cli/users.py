@@ -6,7 +6,7 @@ import typer
 
 import tertulia
 from tertulia.cli.console import iso, print_json, table
-from tertulia.cli.running import AsOptional, Json, run, server, user
+from tertulia.cli.running import AsOptional, Json, run, user_or_server
 
 app = typer.Typer(help="People's profiles.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def set_(
     """Make a user, or change what is given of one."""
 
     async def main() -> None:
-        async with _client(as_user) as client:
+        async with user_or_server(as_user) as client:
             _print(await client.users.set(user_id, name=name, avatar_url=avatar_url), json)
 
     run(main())
@@ -35,14 +35,10 @@ def get(user_id: UserId, as_user: AsOptional = "", json: Json = False) -> None:
     """Print a user's profile."""
 
     async def main() -> None:
-        async with _client(as_user) as client:
+        async with user_or_server(as_user) as client:
             _print(await client.users.get(user_id), json)
 
     run(main())
-
-
-def _client(as_user: str) -> tertulia.Client:
-    return user(as_user, event_buffer=1) if as_user else server()
 
 
 def _print(found: tertulia.User, json: bool) -> None:

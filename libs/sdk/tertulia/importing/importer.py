@@ -56,8 +56,7 @@ class Importer:
         self._concurrency = concurrency
         self._actors: dict[str, Actor] = {}
         self._there: set[str] = set()
-        self._after_seq = 0
-        self._last_seq = 0
+        self._last_seq = 0  # the head when what is there was read, then the seq of what was acknowledged last
 
     async def prepare(self, authors: Sequence[str], on_progress: Callable[[int], None]) -> None:
         """Make the channel, its users and members where they are missing, and read what is there already.
@@ -73,7 +72,7 @@ class Importer:
         await self._ensure_channel()
         if people:
             await self._client.channels.add_members(self._channel_id, people)
-        self._after_seq = await self._client.messages.head(self._channel_id)
+        self._last_seq = await self._client.messages.head(self._channel_id)
         read = 0
         async for message in self._client.messages.oldest_first(self._channel_id):
             if message.client_message_id.startswith("import-"):
@@ -131,7 +130,7 @@ class Importer:
             custom_data=said.custom_data,
             original_time_ms=said.time_ms,
             client_message_id=message_id,
-            after_seq=self._after_seq,
+            after_seq=self._last_seq,
             timeout=SEND_SECONDS,
         )
 

@@ -1,4 +1,4 @@
-"""A session's place in one log: a channel's, or its user's inbox."""
+"""One session's reading of one log: a channel's, or its user's inbox."""
 
 from typing import Protocol
 
@@ -10,25 +10,25 @@ from services.gateway.outbox import Outbox
 from services.gateway.segments import Segment
 
 
-class Table(Protocol):
-    """Where the seats of one session stand; see `places.Places`."""
+class ReaderOwner(Protocol):
+    """Whom a session's readers tell; see `session_logs.SessionLogs`. Called by feeds, so nothing here may wait or raise."""
 
-    def removed(self, seat: "ChannelSeat", seq: int) -> None: ...
+    def removed(self, reader: "ChannelReader", seq: int) -> None: ...
 
     def joined(self, entry: event_pb2.ChannelJoined) -> None: ...
 
     def overflowed(self) -> None: ...
 
-    def late(self, seat: "Seat") -> None: ...
+    def late(self, reader: "LogReader") -> None: ...
 
 
-class Seat:
+class LogReader:
     """See `feed.Reader`, which this is."""
 
-    __slots__ = ("_outbox", "_table", "closed", "feed", "position", "user_id")
+    __slots__ = ("_outbox", "_owner", "closed", "feed", "position", "user_id")
 
-    def __init__(self, table: Table, outbox: Outbox, feed: Feed, user_id: str, position: int) -> None:
-        self._table = table
+    def __init__(self, owner: ReaderOwner, outbox: Outbox, feed: Feed, user_id: str, position: int) -> None:
+        self._owner = owner
         self._outbox = outbox
         self.feed = feed
         self.user_id = user_id
@@ -40,7 +40,8 @@ class Seat:
         return 0
 
     def attach(self) -> bool:
-        return self.feed.attach(self, self._outbox.push)
+        """See `Feed.attach`."""
+        return not self.closed and self.feed.attach(self, self._outbox.push)
 
     def take(self, segment: Segment) -> None:
         self._outbox.push(segment.frame)
@@ -58,19 +59,19 @@ class Seat:
         raise NotImplementedError
 
     def overflowed(self) -> None:
-        self._table.overflowed()
+        self._owner.overflowed()
 
     def left_behind(self) -> None:
-        self._table.late(self)
+        self._owner.late(self)
 
 
-class ChannelSeat(Seat):
-    """A membership, as the session knows it."""
+class ChannelReader(LogReader):
+    """Of a channel, as its member."""
 
     __slots__ = ("grant", "rejoined_seq")
 
-    def __init__(self, table: Table, outbox: Outbox, feed: Feed, position: int, grant: Grant) -> None:
-        super().__init__(table, outbox, feed, grant.user_id, position)
+    def __init__(self, owner: ReaderOwner, outbox: Outbox, feed: Feed, position: int, grant: Grant) -> None:
+        super().__init__(owner, outbox, feed, grant.user_id, position)
         self.grant = grant
         self.rejoined_seq = 0
         """The seq of a later joining that the inbox told of before the channel's log told of the removal."""
@@ -82,25 +83,25 @@ class ChannelSeat(Seat):
     def control(self, event: event_pb2.Event) -> None:
         change = event.membership_change
         if self.user_id in change.removed_user_ids:
-            self._table.removed(self, event.seq)
+            self._owner.removed(self, event.seq)
             return
         if change.policy_version > self.grant.policy_version:
             self.grant.policy_version = change.policy_version
             self.grant.member_count += len(change.added_user_ids) - len(change.removed_user_ids)
 
 
-class InboxSeat(Seat):
-    """The user's inbox. Entries up to `snapshot_seq` are in the snapshot that the session began with."""
+class InboxReader(LogReader):
+    """Of the user's inbox. Entries up to `snapshot_seq` are in the snapshot that the session began with."""
 
     __slots__ = ("snapshot_seq",)
 
     def __init__(
-        self, table: Table, outbox: Outbox, feed: Feed, user_id: str, position: int, snapshot_seq: int
+        self, owner: ReaderOwner, outbox: Outbox, feed: Feed, user_id: str, position: int, snapshot_seq: int
     ) -> None:
-        super().__init__(table, outbox, feed, user_id, position)
+        super().__init__(owner, outbox, feed, user_id, position)
         self.snapshot_seq = snapshot_seq
 
     def control(self, event: event_pb2.Event) -> None:
         # that the user left a channel is told by the channel's own log, at the exact seq
         if event.seq > self.snapshot_seq and event.HasField("channel_joined"):
-            self._table.joined(event.channel_joined)
+            self._owner.joined(event.channel_joined)

@@ -5,7 +5,7 @@ from tertulia.chat.v1 import presence_pb2
 from libs.rpc.caller import Caller
 from services.gateway.grants import Grants
 from services.gateway.methods import Methods, parsed
-from services.gateway.sends import require_speaker
+from services.gateway.tokens import require_speaker
 from services.gateway.typing_signals import TypingSignals
 from services.gateway.watches import Watches
 

@@ -12,11 +12,12 @@ from tertulia_internal.wire.v1 import raw_pb2
 from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, FieldViolation, NotFound, TertuliaError
 from services.gateway.appender import Appender
+from services.gateway.appends import new_append
 from services.gateway.grants import Grants
 from services.gateway.log_client import MAX_SEQ, READ_EVENTS, LogClient, LogName
 from services.gateway.methods import Methods, parsed
 from services.gateway.page_tokens import Page, PageTokens
-from services.gateway.sends import new_append, require_speaker
+from services.gateway.tokens import require_speaker
 
 _DEFAULT_PAGE = 50
 _LARGEST_PAGE = 200

@@ -1,0 +1,302 @@
+"""Sessions on the driver of the Cassandra project. The only module that imports it.
+
+Why this driver, and where its settings come from: docs/cassandra.md.
+"""
+
+import asyncio
+import re
+import socket
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple, TypeVar
+
+import structlog
+from cassandra import (
+    AuthenticationFailed,
+    ConsistencyLevel,
+    DriverException,
+    RequestValidationException,
+    UnresolvableContactPoints,
+)
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import (
+    EXEC_PROFILE_DEFAULT,
+    Cluster,
+    ExecutionProfile,
+    NoHostAvailable,
+    ResponseFuture,
+)
+from cassandra.cluster import Session as CassandraSession
+from cassandra.connection import ConnectionBusy, ConnectionException
+from cassandra.io.libevreactor import LibevConnection
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    DCAwareRoundRobinPolicy,
+    FallthroughRetryPolicy,
+    TokenAwarePolicy,
+)
+from cassandra.protocol import ErrorMessage
+from cassandra.query import (
+    BatchStatement,
+    BatchType,
+    BoundStatement,
+    PreparedStatement,
+    SimpleStatement,
+    tuple_factory,
+)
+
+from libs.cassandra.errors import CassandraError, CassandraRefused, CassandraUnavailable
+from libs.cassandra.session import Session, Statement, Values
+from libs.runtime.errors import CannotStart
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+DEFAULT_PORT = 9042
+
+_REQUEST_SECONDS = 3.0  # above the server's own 2 s for writes and 1.8 s for CAS, whose answer says more
+_SCHEMA_SECONDS = 30.0
+_CONNECT_SECONDS = 5.0
+_AGAIN_SECONDS = 1.0  # between tries to connect at the start
+_RECONNECT_SECONDS = 0.5
+_IN_FLIGHT = 256  # above it the driver's queues grow and its latency with them, while throughput stays
+_NO_LIMIT = 1_000_000
+_KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_TABLE = re.compile(r"\bks\.")
+_KEYSPACES = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s"
+
+
+class ContactPoint(NamedTuple):
+    """A node to begin with; the others are learnt from it."""
+
+    host: str
+    port: int = DEFAULT_PORT
+
+
+def parse_contact_points(text: str) -> list[ContactPoint]:
+    """Parse `host[:port],host[:port]…`.
+
+    Raises:
+        ValueError: there is none, or a port is no port.
+    """
+    points: list[ContactPoint] = []
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        host, _, port = item.partition(":")
+        if not host or (port and not (port.isdecimal() and 0 < int(port) < 2**16)):
+            raise ValueError(f"{item!r} is not `host` or `host:port`")
+        points.append(ContactPoint(host, int(port or DEFAULT_PORT)))
+    if not points:
+        raise ValueError("at least one `host` or `host:port` is needed")
+    return points
+
+
+class _Answers:
+    """Brings answers from the driver's thread into the event loop: one wake-up for all that came meanwhile."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._arrived: deque[Callable[[], None]] = deque()
+        self._woken = False
+
+    def deliver(self, answer: Callable[[], None]) -> None:
+        """Run in the driver's thread."""
+        self._arrived.append(answer)
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        self._woken = False  # before looking: what arrives from now on wakes again
+        while self._arrived:
+            self._arrived.popleft()()
+
+
+class _DriverSession:
+    """A Session."""
+
+    def __init__(self, session: CassandraSession, keyspace: str) -> None:
+        self.keyspace = keyspace
+        self._session = session
+        self._answers = _Answers()
+        self._prepared: dict[str, asyncio.Task[PreparedStatement]] = {}
+        self._room = asyncio.Semaphore(_IN_FLIGHT)
+
+    async def pages(self, statement: Statement, values: Values, page_rows: int) -> AsyncIterator[Sequence[Values]]:
+        bound = await self._bound(statement, values)
+        bound.fetch_size = page_rows
+        response: ResponseFuture | None = None
+        while True:
+            response, rows = await self._ask(bound, response)
+            yield rows
+            if not response.has_more_pages:
+                return
+
+    async def write(self, statement: Statement, rows: Sequence[Values]) -> None:
+        if len(rows) == 1:
+            await self._ask(await self._bound(statement, rows[0]))
+        elif rows:
+            await self._ask(await self._batch(statement, rows))
+
+    async def read_serial(self, statement: Statement, values: Values) -> Sequence[Values]:
+        bound = await self._bound(statement, values)
+        bound.consistency_level = ConsistencyLevel.SERIAL
+        bound.fetch_size = _NO_LIMIT  # further pages would be reads of their own
+        _, rows = await self._ask(bound)
+        return rows
+
+    async def compare_and_set(self, statement: Statement, rows: Sequence[Values]) -> bool:
+        _, answer = await self._ask(await self._batch(statement, rows))
+        return bool(answer[0][0])
+
+    async def define(self, cql: str) -> None:
+        await self._ask(SimpleStatement(self._qualified(cql)), seconds=_SCHEMA_SECONDS)
+
+    def _qualified(self, cql: str) -> str:
+        return _TABLE.sub(f"{self.keyspace}.", cql)
+
+    async def _bound(self, statement: Statement, values: Values) -> BoundStatement:
+        prepared = await self._prepare(statement)
+        if len(values) != statement.parameters:  # the driver would leave the rest unset, a timestamp to a clock
+            raise ValueError(f"{len(values)} values for {statement.cql!r}")
+        return prepared.bind(values)
+
+    async def _batch(self, statement: Statement, rows: Sequence[Values]) -> BatchStatement:
+        batch = BatchStatement(BatchType.UNLOGGED)
+        for row in rows:
+            batch.add(await self._bound(statement, row))
+        return batch
+
+    async def _prepare(self, statement: Statement) -> PreparedStatement:
+        task = self._prepared.get(statement.cql)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = asyncio.create_task(asyncio.to_thread(self._prepare_in_thread, statement.cql))
+            self._prepared[statement.cql] = task
+        return task.result() if task.done() else await asyncio.shield(task)
+
+    def _prepare_in_thread(self, cql: str) -> PreparedStatement:
+        try:
+            return self._session.prepare(self._qualified(cql))
+        except Exception as error:
+            raise _translated(error) from error
+
+    async def _ask(
+        self, query: object, earlier: ResponseFuture | None = None, seconds: float = _REQUEST_SECONDS
+    ) -> tuple[ResponseFuture, Sequence[Values]]:
+        """Send a request, or fetch the next page of an earlier one. Whoever stops waiting does not stop the request."""
+        await self._room.acquire()
+        done: asyncio.Future[Sequence[Values]] = asyncio.get_running_loop().create_future()
+        try:
+            response = self._session.execute_async(query, timeout=seconds) if earlier is None else earlier
+            if earlier is not None:
+                response.clear_callbacks()
+                response.start_fetching_next_page()
+            response.add_callbacks(
+                lambda rows: self._answers.deliver(lambda: self._answered(done, rows or ())),
+                lambda error: self._answers.deliver(lambda: self._failed(done, error)),
+            )
+        except Exception as error:
+            self._room.release()
+            raise _translated(error) from error
+        return response, await done
+
+    def _answered(self, done: "asyncio.Future[Sequence[Values]]", rows: Sequence[Values]) -> None:
+        self._room.release()
+        if not done.done():
+            done.set_result(rows)
+
+    def _failed(self, done: "asyncio.Future[Sequence[Values]]", error: Exception) -> None:
+        self._room.release()
+        if not done.done():
+            done.set_exception(_translated(error))
+
+
+def _translated(error: Exception) -> CassandraError:
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, RequestValidationException):
+        return CassandraRefused(text)
+    if isinstance(
+        error, NoHostAvailable | ConnectionBusy | ConnectionException | DriverException | ErrorMessage | OSError
+    ):
+        return CassandraUnavailable(text)
+    raise error  # a fault of ours or of the driver's
+
+
+@asynccontextmanager
+async def cassandra_session(
+    contact_points: Sequence[ContactPoint],
+    keyspace: str,
+    *,
+    data_center: str = "",
+    user: str = "",
+    password: str = "",
+    create_with_replicas: int = 0,
+) -> AsyncIterator[Session]:
+    """Connect for as long as the body runs. A ring that does not answer at first is waited for.
+
+    `data_center` names the one whose nodes are asked; empty: that of the contact points. With `create_with_replicas` a
+    missing keyspace is created, with so many replicas in every data centre.
+
+    Raises:
+        CannotStart: the credentials are wrong, or there is no such keyspace.
+    """
+    if not _KEYSPACE.fullmatch(keyspace):
+        raise CannotStart(
+            f"{keyspace!r} is no name for a keyspace: a-z, 0-9 and _, at most 48, beginning with a letter"
+        )
+    auth = PlainTextAuthProvider(user, password) if user else None
+    while (session := await asyncio.to_thread(_connected, contact_points, data_center, auth)) is None:  # noqa: ASYNC110
+        await asyncio.sleep(_AGAIN_SECONDS)
+    try:
+        if not await asyncio.to_thread(_has_keyspace, session, keyspace, create_with_replicas):
+            raise CannotStart(
+                f"Cassandra has no keyspace {keyspace}: create it with the replication that you want, "
+                "or have the migrate command do it, see docs/cassandra.md"
+            )
+        yield _DriverSession(session, keyspace)
+    finally:
+        await asyncio.shield(asyncio.to_thread(session.cluster.shutdown))
+
+
+def _connected(points: Sequence[ContactPoint], data_center: str, auth: object) -> CassandraSession | None:
+    """None while no node answers."""
+    profile = ExecutionProfile(
+        # replicas in order, not shuffled: a log keeps its coordinator, and a stuck node hurts its own logs only
+        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=data_center)),
+        retry_policy=FallthroughRetryPolicy(),
+        consistency_level=ConsistencyLevel.QUORUM,
+        serial_consistency_level=ConsistencyLevel.SERIAL,
+        request_timeout=_REQUEST_SECONDS,
+        row_factory=tuple_factory,
+    )
+    cluster = Cluster(
+        [tuple(point) for point in points],
+        connection_class=LibevConnection,
+        protocol_version=5,
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        sockopts=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
+        connect_timeout=_CONNECT_SECONDS,
+        control_connection_timeout=_CONNECT_SECONDS,
+        compression=False,
+        auth_provider=auth,
+    )
+    try:
+        return cluster.connect()
+    except (NoHostAvailable, UnresolvableContactPoints, DriverException, OSError) as error:
+        cluster.shutdown()
+        causes = list(error.errors.values()) if isinstance(error, NoHostAvailable) and error.errors else [error]
+        if any(isinstance(cause, AuthenticationFailed) for cause in causes):
+            raise CannotStart(f"Cassandra refuses the user or the password: {causes[0]}") from error
+        log.warning("cassandra_does_not_answer", error=str(causes[0]))
+        return None
+
+
+def _has_keyspace(session: CassandraSession, keyspace: str, create_with_replicas: int) -> bool:
+    if create_with_replicas:
+        session.execute(
+            f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = "
+            f"{{'class': 'NetworkTopologyStrategy', 'replication_factor': {int(create_with_replicas)}}}",
+            timeout=_SCHEMA_SECONDS,
+        )
+    return bool(list(session.execute(_KEYSPACES, [keyspace], timeout=_SCHEMA_SECONDS)))

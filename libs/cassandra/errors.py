@@ -1,0 +1,21 @@
+"""The errors of requests to Cassandra.
+
+    CassandraError
+    ├── CassandraUnavailable   no answer, or too few replicas: whether a write was or will be done is unknown
+    └── CassandraRefused       the request is wrong, and so is repeating it
+
+There is no third one for "certainly not done": whoever writes here repeats identically in either case, and a
+compare-and-set is resolved by a serial read in either case.
+"""
+
+
+class CassandraError(Exception):
+    """A request failed."""
+
+
+class CassandraUnavailable(CassandraError):
+    """It may have been done, may be done later, or never. `done_nowhere` is not told: see the module."""
+
+
+class CassandraRefused(CassandraError):
+    """Cassandra understood and will not: no such table, not allowed, too large."""

@@ -1,0 +1,58 @@
+"""ApplicationStore on Cassandra."""
+# ruff: noqa: S608 - statements are put together from the constants here; values are bound
+
+from typing import cast
+
+from libs.cassandra import Statement, Values
+from libs.directory.applications import Application, Key
+from libs.directory.cassandra.calls import Calls
+from libs.directory.errors import DirectoryUnavailable
+
+_APPLICATION = "application_id, name, page_token_secret, create_time_ms"
+_GET = Statement(f"SELECT {_APPLICATION} FROM ks.applications WHERE application_id = ?")
+_CREATE = Statement(f"INSERT INTO ks.applications ({_APPLICATION}) VALUES (?, ?, ?, ?) IF NOT EXISTS")
+
+_KEY = "application_id, key_id, secret, withdrawn"
+_GET_KEY = Statement(f"SELECT {_KEY} FROM ks.application_keys WHERE application_id = ? AND key_id = ?")
+_CREATE_KEY = Statement(f"INSERT INTO ks.application_keys ({_KEY}) VALUES (?, ?, ?, ?) IF NOT EXISTS")
+_WITHDRAW_KEY = Statement(
+    "UPDATE ks.application_keys SET withdrawn = true WHERE application_id = ? AND key_id = ? IF EXISTS"
+)
+
+
+class CassandraApplications:
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def create(self, application: Application) -> Application:
+        values = (
+            application.application_id,
+            application.name,
+            application.page_token_secret,
+            application.create_time_ms,
+        )
+        return _application(await self._calls.create(_CREATE, values, _GET, (application.application_id,)))
+
+    async def get(self, application_id: str) -> Application | None:
+        rows = await self._calls.read(_GET, (application_id,))
+        return _application(rows[0]) if rows else None
+
+    async def create_key(self, key: Key) -> Key:
+        values = (key.application_id, key.key_id, key.secret, key.withdrawn)
+        return _key(await self._calls.create(_CREATE_KEY, values, _GET_KEY, (key.application_id, key.key_id)))
+
+    async def get_key(self, application_id: str, key_id: str) -> Key | None:
+        rows = await self._calls.read(_GET_KEY, (application_id, key_id))
+        return _key(rows[0]) if rows else None
+
+    async def withdraw_key(self, application_id: str, key_id: str) -> None:
+        if await self._calls.compare_and_set(_WITHDRAW_KEY, (application_id, key_id)) is None:
+            raise DirectoryUnavailable(writing=True)
+
+
+def _application(row: Values) -> Application:
+    return Application(*cast("tuple[str, str, bytes, int]", row))
+
+
+def _key(row: Values) -> Key:
+    return Key(*cast("tuple[str, str, bytes, bool]", row))

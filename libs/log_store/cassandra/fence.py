@@ -1,0 +1,60 @@
+"""The table `fence`, and the barrier that is one read of it."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from libs.cassandra import Session, Statement, read
+from libs.log_store.cassandra.durable import until_durable
+from libs.log_store.cassandra.vocabulary import Incarnation
+from libs.log_store.errors import Fenced
+
+log = structlog.get_logger()
+
+_READ = Statement("SELECT fenced FROM ks.fence WHERE incarnation = ?")
+WRITE_FENCE = Statement("INSERT INTO ks.fence (incarnation, fenced) VALUES (?, true) USING TIMESTAMP 1")
+
+
+async def write_fence(session: Session, incarnation: Incarnation) -> None:
+    """Stop an incarnation for ever: from the return of this on it passes no barrier."""
+    await until_durable(lambda: session.write(WRITE_FENCE, [(incarnation,)]))
+
+
+class Barrier:
+    """One QUORUM read of the own fence row for all who wait: whoever comes while it runs waits for the next one.
+
+    A plain read is enough, because the fence is durable on a quorum before anybody takes over.
+    """
+
+    def __init__(self, session: Session, incarnation: Incarnation, begin: Callable[[], Callable[[], None]]) -> None:
+        """`begin` is called when a read begins; what it returns, when that read found no fence."""
+        self._session = session
+        self._incarnation = incarnation
+        self._begin = begin
+        self._reading = asyncio.Lock()
+        self._begun = 0
+        self._passed = 0
+
+    async def passed(self) -> None:
+        """Wait for a barrier that begins after this call.
+
+        Raises:
+            Fenced: this incarnation is fenced.
+        """
+        mine = self._begun + 1
+        while self._passed < mine:
+            async with self._reading:
+                if self._passed >= mine:
+                    return
+                self._begun += 1
+                number, when_passed = self._begun, self._begin()
+                await until_durable(self._read_fence)
+                self._passed = number
+                when_passed()
+
+    async def _read_fence(self) -> None:
+        rows = await read(self._session, _READ, (self._incarnation,))
+        if rows:
+            log.error("fenced", incarnation=self._incarnation)
+            raise Fenced

@@ -1,0 +1,334 @@
+"""A LogStore on Cassandra."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+import structlog
+
+from libs.cassandra import CassandraUnavailable, Session
+from libs.log_store.cassandra import rows, takeover
+from libs.log_store.cassandra.chain import read_chain
+from libs.log_store.cassandra.dirty import Position, Windows, dirty_logs
+from libs.log_store.cassandra.durable import all_until_durable
+from libs.log_store.cassandra.fence import Barrier
+from libs.log_store.cassandra.marks import write_mark
+from libs.log_store.cassandra.owned import OwnedLog, OwnedLogs
+from libs.log_store.cassandra.vocabulary import Chain, Epoch, EpochRow, Incarnation
+from libs.log_store.errors import SeqTaken, StoreUnavailable
+from libs.log_store.types import (
+    Changes,
+    Head,
+    Kind,
+    LogBatch,
+    LogKey,
+    LogPosition,
+    Recovered,
+    Row,
+    Sent,
+    Seq,
+    shard_of,
+)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+logger = structlog.get_logger()
+
+MARK_SECONDS = 1.0
+"""How often a log's mark is written at most."""
+
+_LOGS_AT_A_TIME = 64
+"""Of many logs, so many are recovered or looked up at a time: the ring stays free for appends."""
+
+_ANSWER_SECONDS = 4.0
+"""What is asked is answered by then, before the 5 s after which a caller stops waiting."""
+
+_SECONDS_PER_LOG = 0.004
+"""So much more for each of many logs, at two reads for one that is not in memory: a slow ring. Whoever stops waiting earlier
+and asks again finds the logs in memory that were looked up until then."""
+
+_EAGER_LOGS_AT_A_TIME = 8
+_OWNED_BYTES = 64 * 1024 * 1024  # some 40,000 logs, with last messages of usual size
+_ANY_SIZE = 1 << 62
+
+
+class CassandraLogStore:
+    """A LogStore. Made by `cassandra_log_store`."""
+
+    def __init__(
+        self, session: Session, incarnation: Incarnation, epochs: Mapping[int, Epoch], tasks: asyncio.TaskGroup
+    ) -> None:
+        """`tasks` runs what must not stop half way; one that fails ends the store."""
+        self._session = session
+        self._epochs = epochs
+        self._tasks = tasks
+        self._logs = OwnedLogs(_OWNED_BYTES)
+        self._windows = {shard: Windows(session, shard, epoch) for shard, epoch in epochs.items()}
+        self._barrier = Barrier(session, incarnation, self._logs.begin_barrier)
+        self._recoveries: dict[LogKey, asyncio.Future[OwnedLog]] = {}
+        self._recovering: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(_LOGS_AT_A_TIME)
+        self.commits = 0
+
+    async def append(self, batches: Sequence[LogBatch]) -> None:
+        logs = await _each(self._owned, [batch.log for batch in batches])
+        writing: list[tuple[OwnedLog, Sequence[Row]]] = []
+        for owned, batch in zip(logs, batches, strict=True):
+            if owned.in_doubt:
+                raise StoreUnavailable(writing=True)
+            new = await self._not_there(owned, batch.rows)
+            if new:
+                writing.append((owned, new))
+        try:
+            await self._write(writing)
+        except BaseException:  # cancelled: it is never learnt here what was written
+            for owned, _ in writing:
+                owned.in_doubt = True
+            raise
+
+    async def _not_there(self, owned: OwnedLog, batch: Sequence[Row]) -> Sequence[Row]:
+        """The rows above the head.
+
+        Raises:
+            SeqTaken: another row is where one of the others belongs.
+        """
+        if not batch or batch[0].seq == owned.durable.seq + 1:
+            return batch
+        if batch[0].seq > owned.durable.seq:
+            raise ValueError(f"seq {batch[0].seq} does not follow the head {owned.durable.seq}")
+        repeated = [row for row in batch if row.seq <= owned.durable.seq]
+        there = await self._read(owned, repeated[0].seq, repeated[-1].seq, limit=len(repeated), max_bytes=_ANY_SIZE)
+        for row, found in zip(repeated, there, strict=True):
+            if row != found:
+                raise SeqTaken(owned.key, row.seq)
+        return batch[len(repeated) :]
+
+    async def _write(self, writing: Sequence[tuple[OwnedLog, Sequence[Row]]]) -> None:
+        by_shard: defaultdict[int, list[OwnedLog]] = defaultdict(list)
+        for owned, _ in writing:
+            by_shard[shard_of(owned.key)].append(owned)
+        shards = list(by_shard)
+        windows = await asyncio.gather(*(self._windows[shard].begin_append(by_shard[shard]) for shard in shards))
+        writes = [
+            write
+            for owned, new in writing
+            for write in rows.writes(
+                self._session, owned.key, [EpochRow(row, self._epochs[shard_of(owned.key)]) for row in new]
+            )
+        ]
+        await all_until_durable(writes)
+        self.commits += len(writes)
+        for owned, new in writing:
+            self._logs.became_durable(owned, _head_after(owned.durable, new))
+        for shard, window in zip(shards, windows, strict=True):
+            self._windows[shard].end_append(window)
+
+    async def barrier(self) -> None:
+        await self._barrier.passed()
+
+    async def recover(self, log: LogKey, remembered: int) -> Recovered:
+        async with _answered_in_time():
+            owned = await self._owned(log)
+            head = owned.durable
+            first = Seq(max(head.seq - remembered, 0) + 1)
+            return Recovered(head, await rows.read_sent(self._session, log, await self._chain(owned), first, head.seq))
+
+    async def find_sent(self, log: LogKey, sender_user_id: str, client_id: str, first: Seq, last: Seq) -> Sent | None:
+        async with _answered_in_time():
+            known = await self._known(log)
+            last = Seq(min(last, known.durable.seq))
+            chain = await self._chain(known)
+            return await rows.find_sent(self._session, log, chain, sender_user_id, client_id, first, last)
+
+    async def read(
+        self, log: LogKey, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False
+    ) -> list[Row]:
+        async with _answered_in_time():
+            known = await self._known(log)
+            if last > known.marked:
+                await self.barrier()  # below the mark anybody may read
+            first, last = Seq(max(first, 1)), Seq(min(last, known.durable.seq))
+            return await self._read(known, first, last, limit=limit, max_bytes=max_bytes, backward=backward)
+
+    async def _read(
+        self, known: OwnedLog, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False
+    ) -> list[Row]:
+        chain = await self._chain(known)
+        return await rows.read_rows(
+            self._session, known.key, chain, first, last, limit=limit, max_bytes=max_bytes, backward=backward
+        )
+
+    async def heads(self, logs: Sequence[LogKey], *, with_last_message: bool) -> list[Head]:
+        async with _answered_in_time(len(logs)):
+            known = [each.durable for each in await _each(self._known, logs)]
+            await self.barrier()
+            return known if with_last_message else [head._replace(last_message=b"") for head in known]
+
+    async def counts(self, positions: Sequence[LogPosition]) -> list[int]:
+        async with _answered_in_time(len(positions)):
+            counts = await _each(self._count, positions)
+            await self.barrier()
+            return counts
+
+    async def _count(self, position: LogPosition) -> int:
+        log, seq = position
+        if seq == 0:
+            return 0
+        known = await self._known(log)
+        if seq >= known.durable.seq:
+            return known.durable.message_count if seq == known.durable.seq else -1
+        (row,) = await self._read(known, seq, seq, limit=1, max_bytes=1)
+        return row.message_count
+
+    async def changes(self, shard: int, after: str, limit: int) -> Changes:
+        position = Position.parse(after)
+        newest: dict[LogKey, Seq] = {}
+        async with _answered_in_time():
+            while len(newest) < limit:
+                listed = await self._windows[shard].changes(position, limit - len(newest))
+                if not listed:
+                    break
+                for each, log in listed:
+                    position, head = each, (await self._known(log)).durable
+                    if head.seq:  # an append that was begun and never became durable leaves no row, but its log's name
+                        newest[log] = head.seq
+            await self.barrier()
+        return Changes(
+            [LogPosition(log, seq) for log, seq in newest.items()], str(position) if any(position) else after
+        )
+
+    async def _owned(self, key: LogKey) -> OwnedLog:
+        """A log that can be appended to, recovered once where many ask for it.
+
+        Raises:
+            StoreUnavailable: it could not be read.
+        """
+        owned = self._logs.get(key)
+        if owned is not None and owned.sealed:
+            return owned
+        recovery = self._recoveries.get(key)
+        if recovery is None:
+            recovery = self._recoveries[key] = asyncio.get_running_loop().create_future()
+            self._recovering.add(task := self._tasks.create_task(self._recover(key, recovery)))
+            task.add_done_callback(self._recovering.discard)
+        return await asyncio.shield(recovery)
+
+    async def _recover(self, key: LogKey, recovery: "asyncio.Future[OwnedLog]") -> None:
+        """A seal that was sent is completed, whoever has stopped waiting: another try might seal at another seq."""
+        try:
+            async with self._room:
+                owned = await takeover.recover(self._session, key, self._epochs[shard_of(key)])
+            self._logs.became_durable(owned, owned.durable)
+            await self.barrier()
+        except CassandraUnavailable as error:  # of reading only: writes go on until they succeed
+            logger.warning("log_not_recovered", log_id=key.log_id.hex(), error=str(error))
+            recovery.set_exception(StoreUnavailable(writing=False))
+            recovery.exception()  # perhaps nobody waits any more
+        else:
+            recovery.set_result(owned)
+        finally:
+            del self._recoveries[key]
+            recovery.cancel()  # nothing, unless this was cancelled itself
+
+    async def _known(self, key: LogKey) -> OwnedLog:
+        """A log of which the head is known. To be followed by a barrier before that is told to anybody.
+
+        Raises:
+            CassandraUnavailable, StoreUnavailable: it could not be read.
+        """
+        known = self._logs.get(key)
+        if known is None and key not in self._recoveries:
+            before = self._logs.sealed_forgotten
+            async with self._room:
+                closed = await takeover.closed_head(self._session, key)
+            known = self._logs.get(key)  # others may have come first, and further
+            came_first = known is not None or key in self._recoveries or self._logs.sealed_forgotten != before
+            if closed is not None and not came_first:
+                self._logs.keep(closed)
+                known = closed
+        return known or await self._owned(key)
+
+    async def _chain(self, known: OwnedLog) -> Chain:
+        if known.chain is None:
+            known.chain = await read_chain(self._session, known.key)
+        return known.chain
+
+    async def recover_dirty(self) -> None:
+        """Recover the logs that the owners before us may have left open, so that the first to ask need not wait."""
+        found = await _each(self._dirty_logs, list(self._epochs.items()))
+        logs = [log for of_shard in found for log in of_shard]
+        for start in range(0, len(logs), _EAGER_LOGS_AT_A_TIME):
+            with suppress(StoreUnavailable):  # then whoever asks for it first recovers it
+                await _each(self._owned, logs[start : start + _EAGER_LOGS_AT_A_TIME])
+        logger.info("dirty_logs_recovered", logs=len(logs))
+
+    async def _dirty_logs(self, ownership: tuple[int, Epoch]) -> list[LogKey]:
+        try:
+            return await dirty_logs(self._session, *ownership)
+        except CassandraUnavailable:
+            return []
+
+    async def write_marks(self) -> None:
+        """Write the marks of all logs that moved. What fails is left to the next time."""
+
+        async def write(item: tuple[OwnedLog, Head]) -> None:
+            owned, mark = item
+            try:
+                await write_mark(self._session, owned.key, mark)
+            except CassandraUnavailable:
+                self._logs.mark_later([owned])
+            else:
+                owned.marked = max(owned.marked, mark.seq)
+
+        await _each(write, list(self._logs.unmarked()))
+
+    async def settle(self) -> bool:
+        """Bring everything into the database before the store is closed. Whether nothing is left in doubt."""
+        while self._recovering:
+            await asyncio.wait(self._recovering)
+        await self.barrier()
+        await self.write_marks()
+        return not self._logs.any_in_doubt()
+
+    def abandon(self) -> None:
+        """Leave undone what does not come to its end."""
+        for task in self._recovering:
+            task.cancel()
+
+
+@asynccontextmanager
+async def _answered_in_time(logs: int = 1) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS + logs * _SECONDS_PER_LOG):
+            yield
+    except (CassandraUnavailable, TimeoutError) as error:
+        logger.warning("log_store_read_failed", error=repr(error))
+        raise StoreUnavailable(writing=False) from error
+
+
+async def _each(action: Callable[[Item], Awaitable[Result]], items: Sequence[Item]) -> list[Result]:
+    """Do something for each item, for a bounded number of them at a time. The first failure ends all."""
+    results: dict[int, Result] = {}
+    remaining = iter(enumerate(items))
+
+    async def work() -> None:
+        for index, item in remaining:
+            results[index] = await action(item)
+
+    if len(items) == 1:
+        return [await action(items[0])]
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(min(len(items), _LOGS_AT_A_TIME)):
+                tasks.create_task(work())
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return [results[index] for index in range(len(items))]
+
+
+def _head_after(head: Head, new: Sequence[Row]) -> Head:
+    newest = new[-1]
+    last_message = next((row.event for row in reversed(new) if row.kind is Kind.MESSAGE), head.last_message)
+    return Head(newest.seq, newest.message_count, newest.policy_version, newest.time_ms, last_message)

@@ -1,0 +1,109 @@
+"""How the owner of a shard recovers a log of it: chain, contiguous run, repair, seal. Each waits for what precedes it."""
+
+from typing import NamedTuple
+
+from libs.cassandra import Session
+from libs.log_store.cassandra import rows
+from libs.log_store.cassandra.chain import read_chain, write_seal
+from libs.log_store.cassandra.durable import all_until_durable
+from libs.log_store.cassandra.marks import read_mark
+from libs.log_store.cassandra.owned import OwnedLog
+from libs.log_store.cassandra.vocabulary import Chain, Epoch, EpochRow, Seal
+from libs.log_store.errors import Fenced
+from libs.log_store.types import Head, Kind, LogKey, Row, Seq
+
+_ANY_SIZE = 1 << 62
+
+
+class Tail(NamedTuple):
+    """What a takeover reads of a log before it seals it."""
+
+    log: LogKey
+    mark: Head
+    chain: Chain
+    run: list[EpochRow]
+    """Of the newest chained epoch, from max(its start, mark + 1)."""
+    end: Seq
+    """The end of the contiguous run."""
+
+
+async def recover(session: Session, log: LogKey, epoch: Epoch) -> OwnedLog:
+    """Make sure that a log ends where nobody but its new owner can go on. To be followed by a barrier, before it is served.
+
+    Raises:
+        Fenced: a later owner has sealed it.
+        CassandraUnavailable: nothing is known of it.
+    """
+    tail = await read_tail(session, log)
+    if tail.chain.newest() > epoch:
+        raise Fenced
+    chain = tail.chain
+    if (
+        chain.newest() != epoch
+    ):  # it is ours already after a handover, or when memory let go of it: nothing is open then
+        await repair(session, tail)
+        seal = Seal(Seq(tail.end + 1), chain.newest())
+        await write_seal(session, log, epoch, seal)
+        chain = Chain([*chain.links, (epoch, seal)])
+    return OwnedLog(log, await _head(session, tail), marked=tail.mark.seq, chain=chain, sealed=True)
+
+
+async def read_tail(session: Session, log: LogKey) -> Tail:
+    """The mark first, as every reader does: one that is too old only makes it read more."""
+    mark = await read_mark(session, log)
+    chain = await read_chain(session, log)
+    if not chain.links:
+        return Tail(log, mark, chain, [], Seq(0))
+    first = Seq(max(chain.start(), mark.seq + 1))
+    run = await rows.read_run(session, log, chain.newest(), first)
+    return Tail(log, mark, chain, run, Seq(first - 1 + len(run)))
+
+
+async def repair(session: Session, tail: Tail) -> None:
+    """Write the rows that were read, and the seal that is about to be linked to, again under the same keys.
+
+    One replica may have been enough to show them; from here on a quorum holds them.
+    """
+    await all_until_durable(rows.writes(session, tail.log, tail.run))
+    if tail.chain.links:
+        epoch, linked = tail.chain.links[-1]
+        await write_seal(session, tail.log, epoch, linked)
+
+
+async def closed_head(session: Session, log: LogKey) -> OwnedLog | None:
+    """The head of a log of ours that nobody has recovered, if its mark is that; else None: recover it.
+
+    An acknowledged event is durable and follows the mark without a gap, so that one above it would show at mark + 1. Who
+    owned the log before is fenced, and acknowledges nothing more. So with no row there, be it a ghost, the mark is the head.
+    """
+    mark = await read_mark(session, log)
+    if await rows.is_there(session, log, Seq(mark.seq + 1)):
+        return None
+    return OwnedLog(log, mark, marked=mark.seq, chain=None, sealed=False)
+
+
+async def _head(session: Session, tail: Tail) -> Head:
+    """The head at the end of the run, from the mark and from what lies above it."""
+    if tail.end == tail.mark.seq:
+        return tail.mark
+    newest = tail.run[-1].row if tail.run else await _row(session, tail, tail.end)
+    last_message = tail.mark.last_message
+    if newest.message_count != tail.mark.message_count:
+        last_message = await _last_message(session, tail)
+    return Head(newest.seq, newest.message_count, newest.policy_version, newest.time_ms, last_message)
+
+
+async def _last_message(session: Session, tail: Tail) -> bytes:
+    for row, _ in reversed(tail.run):
+        if row.kind is Kind.MESSAGE:
+            return row.event
+    for seq in range(tail.end - len(tail.run), tail.mark.seq, -1):  # of older epochs, after a takeover that set no mark
+        row = await _row(session, tail, Seq(seq))
+        if row.kind is Kind.MESSAGE:
+            return row.event
+    return b""
+
+
+async def _row(session: Session, tail: Tail, seq: Seq) -> Row:
+    (row,) = await rows.read_rows(session, tail.log, tail.chain, seq, seq, limit=1, max_bytes=_ANY_SIZE)
+    return row

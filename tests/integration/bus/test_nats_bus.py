@@ -1,0 +1,159 @@
+"""The bus on a real NATS: what it promises while all is well, and that it never waits for a server that is away or frozen."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from libs.bus import Bus
+from libs.bus.nats import nats_bus
+from libs.bus.port import MAX_PAYLOAD_BYTES, BusUnavailable
+from libs.runtime.errors import CannotStart
+from tests.support.nats import NatsServer, nats_server
+from tests.support.ports import until
+
+SUBJECT = "tertulia.test"
+LARGE = bytes(MAX_PAYLOAD_BYTES)
+MORE_THAN_SOCKETS_TAKE = 10  # of `LARGE`: the rest waits in this process
+
+
+@pytest.fixture
+async def nats() -> AsyncIterator[NatsServer]:
+    async with nats_server() as server:
+        yield server
+
+
+@asynccontextmanager
+async def bus_at(address: str) -> AsyncIterator[Bus]:
+    async with nats_bus(address, "test", CollectorRegistry()) as bus:
+        yield bus
+
+
+@pytest.fixture
+async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
+    async with bus_at(nats.address) as bus:
+        yield bus
+
+
+class DeadNetwork:
+    """A way to a server on which what is on its way can stop for ever, while new connections go through."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._connections: dict[asyncio.Event, asyncio.Task[None]] = {}
+
+    @asynccontextmanager
+    async def address(self) -> AsyncIterator[str]:
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            flowing = asyncio.Event()
+            flowing.set()
+            self._connections[flowing] = asyncio.create_task(self._pass_on(reader, writer, flowing))
+
+        async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+            yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            for flowing in self._connections:
+                flowing.set()
+            await asyncio.gather(*self._connections.values())
+
+    def cut(self) -> None:
+        for flowing in self._connections:
+            flowing.clear()
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event
+    ) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._port)
+        await asyncio.gather(_pump(reader, back, flowing), _pump(there, writer, flowing))
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
+    with suppress(OSError):
+        while data := await source.read(65_536):
+            await flowing.wait()
+            sink.write(data)
+            await sink.drain()
+    sink.close()
+    with suppress(OSError):
+        await sink.wait_closed()
+
+
+async def test_a_subscriber_hears_everything_published_after_a_flush_in_order(bus: Bus) -> None:
+    heard: list[bytes] = []
+    subscription = await bus.subscribe(SUBJECT, heard.append)
+    await bus.flush()
+    sent = [str(number).encode() for number in range(1_000)]
+    for payload in sent:
+        await bus.publish(SUBJECT, payload)
+    await until(lambda: len(heard) == len(sent), "everything is heard")
+    assert heard == sent
+    await subscription.cancel()
+    await subscription.cancel()
+    await bus.publish(SUBJECT, b"nobody listens")
+    await bus.flush()
+    assert heard == sent
+
+
+async def test_a_payload_that_is_too_large_is_refused(bus: Bus) -> None:
+    with pytest.raises(ValueError, match="split it"):
+        await bus.publish(SUBJECT, LARGE + b"x")
+
+
+@pytest.mark.parametrize("address", ["unix:/run/nats.sock", "127.0.0.1:4222", "nats://host:port"])
+async def test_an_address_that_is_none_is_said_to_be_so(address: str) -> None:
+    with pytest.raises(CannotStart, match="bus_address"):
+        async with asyncio.timeout(10), bus_at(address):
+            pass
+
+
+async def test_after_an_outage_it_is_back_with_its_subscriptions_and_says_that_payloads_may_be_lost(
+    nats: NatsServer, bus: Bus
+) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    disturbed = asyncio.Event()
+    bus.on_disturbance(disturbed.set)
+    await bus.subscribe(SUBJECT, heard.put_nowait)
+    await bus.flush()
+    await nats.kill()
+
+    async def noticed() -> bool:
+        try:
+            await bus.flush()
+        except BusUnavailable:
+            return True
+        return False
+
+    await until(noticed, "the outage is noticed")
+    for _ in range(MORE_THAN_SOCKETS_TAKE):  # beyond what is kept they are dropped, and nobody waits
+        async with asyncio.timeout(1):
+            await bus.publish(SUBJECT + ".other", LARGE)
+    await nats.start()
+    async with asyncio.timeout(10):
+        await disturbed.wait()
+        await bus.flush()
+        await bus.publish(SUBJECT, b"back")
+        assert await heard.get() == b"back"
+
+
+async def test_a_connection_that_takes_nothing_any_more_is_replaced(nats: NatsServer) -> None:
+    network = DeadNetwork(nats.port)
+    disturbed = asyncio.Event()
+    async with network.address() as address, bus_at(address) as bus:
+        bus.on_disturbance(disturbed.set)
+        await bus.flush()
+        network.cut()
+        for _ in range(MORE_THAN_SOCKETS_TAKE):
+            await bus.publish(SUBJECT, LARGE)
+        async with asyncio.timeout(30):  # pings must stay unanswered for some seconds
+            await disturbed.wait()
+            await bus.flush()
+
+
+async def test_a_frozen_server_keeps_nobody_from_stopping(nats: NatsServer) -> None:
+    async with asyncio.timeout(10):
+        async with bus_at(nats.address) as bus:
+            await bus.flush()
+            nats.freeze()
+            for _ in range(MORE_THAN_SOCKETS_TAKE):
+                await bus.publish(SUBJECT, LARGE)

@@ -1,0 +1,218 @@
+"""message_store on Cassandra: it dies, is stopped and woken, is started anew, and Cassandra dies beneath it."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+
+from libs.rpc.client import call, open_channel
+from libs.rpc.errors import TertuliaError, Unavailable
+from tests.integration.message_store.load import Load
+from tests.integration.message_store.process import LOG, MessageStore, item, message_store
+from tests.support.cassandra import cassandra_ring, keyspace
+from tests.support.cql import ContactPoint, cql
+from tests.support.log_keyspace import LogKeyspace, log_keyspace
+from tests.support.ports import free_port, until
+from tests.support.service import ServiceProcess
+
+SECONDS = 20
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def on(point: ContactPoint, name: str) -> dict[str, str]:
+    return {"store": "cassandra", "cassandra_nodes": str(point), "cassandra_keyspace": name}
+
+
+@pytest.fixture
+async def store(logs: LogKeyspace, tmp_path: Path) -> AsyncIterator[MessageStore]:
+    async with message_store(tmp_path, **on(*logs)) as store:
+        yield store
+
+
+@asynccontextmanager
+async def under(load: Load) -> AsyncIterator[None]:
+    """Senders send while the body runs; afterwards the log must hold what was acknowledged."""
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(load.run())
+        await load.until_more(50)
+        yield
+        await load.until_more(50)
+        load.stop()
+        await running
+    await load.check()
+
+
+async def test_after_kill_9_under_load_the_restarted_process_goes_on_at_once(store: MessageStore) -> None:
+    load = Load(store)
+    async with under(load):
+        for _ in range(3):
+            await load.until_more(50)
+            await store.process.kill()
+            await store.process.start()
+    assert load.retried, "some sends were cut off, or this showed nothing"
+    for client_id, seq in list(load.acknowledged.items())[-50:]:
+        assert await store.append(item(client_id)) == [seq]
+
+
+async def test_a_stop_under_load_exits_with_0_and_loses_nothing(store: MessageStore) -> None:
+    async with under(load := Load(store)):
+        assert await store.process.stop() == 0
+        await store.process.start()
+    assert load.acknowledged
+
+
+async def test_an_owner_that_is_woken_after_its_takeover_exits_without_acknowledging(
+    store: MessageStore, logs: LogKeyspace, tmp_path: Path
+) -> None:
+    await store.append(item("1"), item("2"))
+    pid = store.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    sent_to_the_sleeper = asyncio.create_task(
+        call(store.stub.Append, log_pb2.AppendRequest(items=[item("3")]), timeout=2 * SECONDS)
+    )
+    address = f"unix:{tmp_path}/successor.sock"
+    async with open_channel(address) as channel:
+        successor = ServiceProcess(
+            "message_store", address, channel, tmp_path / "log2", bus_address=store.nats.address, **on(*logs)
+        )
+        try:
+            await successor.start()
+            stub = log_pb2_grpc.LogServiceStub(channel)
+            appended = await call(stub.Append, log_pb2.AppendRequest(items=[item("4"), item("3")]))
+            assert [result.seq for result in appended.results] == [3, 4]
+            os.kill(pid, signal.SIGCONT)
+            with pytest.raises(TertuliaError):
+                await sent_to_the_sleeper
+            await until(lambda: not _runs(pid), "the owner that was fenced exits")
+            assert await store.process.stop() == 1
+            read = await call(stub.Read, log_pb2.ReadRequest(log=LOG, from_seq=1, to_seq=9, limit=9))
+            assert (read.to_seq, len(read.events)) == (4, 4)
+        finally:
+            await successor.kill()
+
+
+@pytest.mark.xdist_group("cassandra-rings")
+async def test_when_the_only_node_is_killed_nothing_acknowledged_is_lost_and_sends_are_unavailable_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async with cassandra_ring() as ring:
+        (node,) = ring.nodes
+        async with log_keyspace(node.point) as logs, message_store(tmp_path, **on(*logs)) as store:
+            async with under(load := Load(store)):
+                await node.kill()
+                with pytest.raises(Unavailable):
+                    await store.append(item("meanwhile"))
+                with pytest.raises(Unavailable):
+                    await store.heads([log_pb2.LogKey(application_id="app", log_id=b"nobody asked yet")])
+                await node.start()
+            assert load.retried
+            await node.kill()
+            assert await store.process.stop() == 0, "without Cassandra, too"
+            await node.start()
+            await store.process.start()
+            await load.check()
+
+
+async def test_without_cassandra_it_waits_and_can_be_stopped(tmp_path: Path) -> None:
+    address, log = f"unix:{tmp_path}/store.sock", tmp_path / "log"
+    async with open_channel(address) as channel:
+        nowhere = ContactPoint("127.0.0.1", free_port())
+        process = ServiceProcess("message_store", address, channel, log, **on(nowhere, "logs"))
+        starting = asyncio.create_task(process.start())
+        await until(lambda: log.exists() and "cassandra_does_not_answer" in log.read_text(), "it says that it waits")
+        assert await process.stop() == 0
+        with pytest.raises(AssertionError, match="message_store ended"):
+            await starting
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("INSERT INTO {}.schema_migration (component, version) VALUES ('log_store', 9)", "it is too old for this"),
+        ("TRUNCATE {}.schema_migration", "is version 0, this program needs 1: run the migrate command"),
+        (
+            "INSERT INTO {}.shard (ring, shard, epoch, owner) VALUES (0, 256, 0, '')",
+            "have 257 shards, this program has",
+        ),
+        ("DROP TABLE {}.schema_migration", "is version 0, this program needs 1"),
+    ],
+)
+async def test_a_schema_that_does_not_fit_keeps_it_from_starting(
+    logs: LogKeyspace, change: str, complaint: str
+) -> None:
+    async with cql(logs.point) as connection:
+        await connection.query(change.format(logs.name))
+    assert complaint in await _refusal(on(*logs))
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"cassandra_keyspace": "missing"}, "Cassandra has no keyspace missing: create it"),
+        ({"cassandra_keyspace": "No; Name"}, "is no name for a keyspace"),
+        ({"cassandra_nodes": "host:port"}, "settings of message_store: cassandra_nodes"),
+        ({"store": "paper"}, "settings of message_store: store"),
+        ({"store": "sqlite"}, "data_dir: needed for store=sqlite"),
+    ],
+)
+async def test_a_wrong_setting_keeps_it_from_starting(
+    cassandra: ContactPoint, settings: dict[str, str], complaint: str
+) -> None:
+    assert complaint in await _refusal(on(cassandra, "missing") | settings)
+
+
+async def test_the_command_makes_keyspace_and_schema_and_can_be_repeated(
+    cassandra: ContactPoint, tmp_path: Path
+) -> None:
+    async with keyspace(cassandra, "made") as name:
+        async with cql(cassandra) as connection:
+            await connection.query(f"DROP KEYSPACE {name}")
+        assert "has no keyspace" in await _refusal(on(cassandra, name), "message_store.migrate")
+        for _ in range(2):
+            code, written = await _ended("message_store.migrate", on(cassandra, name), "--create-with-replicas=1")
+            assert (code, "schema_is_current" in written) == (0, True), written
+        async with message_store(tmp_path, **on(cassandra, name)) as store:
+            assert await store.append(item("1")) == [1]
+
+
+def _runs(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+async def _ended(module: str, settings: dict[str, str], *arguments: str) -> tuple[int, str]:
+    """A process that ends by itself: its exit code, and what it logged."""
+    settings = {"listen": "unix:/nonexistent/store.sock", **settings}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        f"services.{module}",
+        *arguments,
+        env={**os.environ, **{f"TERTULIA_MESSAGE_STORE_{key.upper()}": value for key, value in settings.items()}},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(2 * SECONDS):
+        _, written = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, written.decode()
+
+
+async def _refusal(settings: dict[str, str], module: str = "message_store") -> str:
+    """The one error that such a process logs."""
+    code, written = await _ended(module, settings)
+    assert code == 1
+    assert "Traceback" not in written
+    (error,) = [line["error"] for line in map(json.loads, filter(_is_json, written.splitlines())) if "error" in line]
+    return str(error)
+
+
+def _is_json(line: str) -> bool:
+    return line.startswith("{")

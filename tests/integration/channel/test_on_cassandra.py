@@ -1,0 +1,108 @@
+"""The process on Cassandra: how it starts, what it says when it cannot, and how it fares when the ring is away."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tertulia.chat.v1 import user_pb2
+from tertulia_internal.channel.v1 import access_pb2
+
+from libs.rpc.client import CALL_SECONDS, call
+from libs.rpc.errors import NotFound, TertuliaError, Unavailable
+from services.channel.secret_string import parse_secret
+from tests.integration.channel.consistency import assert_consistent
+from tests.integration.channel.parts import reason, running_parts
+from tests.integration.channel.people import Cast
+from tests.integration.channel.test_process import command
+from tests.support.cassandra import cassandra_ring, keyspace
+from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspace
+from tests.support.ports import until
+
+MIGRATE = "services.channel.migrate"
+
+
+@pytest.fixture
+async def empty_keyspace(in_cassandra: DirectoryKeyspace) -> AsyncIterator[DirectoryKeyspace]:
+    """A keyspace without tables."""
+    async with keyspace(in_cassandra.point) as name:
+        yield DirectoryKeyspace(in_cassandra.point, name)
+
+
+async def test_without_its_keyspace_it_says_so_in_one_line(tmp_path: Path, in_cassandra: DirectoryKeyspace) -> None:
+    nowhere = in_cassandra._replace(name=f"nowhere_{secrets.token_hex(4)}")
+    for program, arguments in (
+        ("services.channel", []),
+        ("services.channel", ["create-application", "a"]),
+        (MIGRATE, []),
+    ):
+        code, _, logged = await command(tmp_path, *arguments, program=program, **nowhere.settings)
+        assert code == 1
+        assert [line["event"] for line in logged] == ["cannot_start"]
+        assert nowhere.name in logged[0]["error"]
+
+
+async def test_without_its_tables_it_says_how_to_make_them_and_then_it_starts(
+    tmp_path: Path, empty_keyspace: DirectoryKeyspace
+) -> None:
+    code, _, logged = await command(tmp_path, **empty_keyspace.settings)
+    assert code == 1
+    assert [line["event"] for line in logged] == ["cannot_start"]
+    assert "the schema of directory" in logged[0]["error"]
+    for _ in range(2):
+        assert (await command(tmp_path, program=MIGRATE, **empty_keyspace.settings))[0] == 0
+    async with running_parts(tmp_path, **empty_keyspace.settings) as parts:
+        [alice] = await Cast(parts).users("alice")
+        assert await alice.channels() == {}
+
+
+async def test_applications_are_administered_while_it_runs(tmp_path: Path, in_cassandra: DirectoryKeyspace) -> None:
+    async with running_parts(tmp_path, **in_cassandra.settings) as parts:
+        name = f"shop-{secrets.token_hex(4)}"
+        code, out, _ = await command(tmp_path, "create-application", name, **in_cassandra.settings)
+        assert code == 0
+        key = parse_secret(out.strip())
+        request = access_pb2.GetKeyRequest(application_id=name, key_id=key.key_id)
+        assert (await call(parts.access.GetKey, request)).secret == key.secret
+        assert (await command(tmp_path, "create-application", name, **in_cassandra.settings))[0] == 1
+        assert (await command(tmp_path, "withdraw-key", name, key.key_id, **in_cassandra.settings))[0] == 0
+        with pytest.raises(NotFound):
+            await call(parts.access.GetKey, request)
+
+
+@pytest.mark.xdist_group("cassandra-rings")
+@pytest.mark.timeout(240)
+async def test_while_cassandra_is_away_calls_are_refused_in_time_and_then_it_goes_on(tmp_path: Path) -> None:
+    async with (
+        cassandra_ring(in_memory=True) as ring,
+        directory_keyspace(ring.nodes[0].point) as place,
+        running_parts(tmp_path, **place.settings) as parts,
+    ):
+        cast = Cast(parts)
+        alice, bob, carol = await cast.users("alice", "bob", "carol")
+        channel = await alice.group(bob)
+        await ring.nodes[0].kill()
+        for attempt in (
+            alice.channels(),
+            alice.authorize(channel.channel_id),
+            alice.group(bob),
+            alice.add(channel.channel_id, carol),
+            cast.server.upsert(user_pb2.UserProfile(user_id="dave")),
+        ):
+            begun = time.monotonic()
+            with pytest.raises(Unavailable):
+                await attempt
+            assert time.monotonic() - begun < CALL_SECONDS
+        await ring.nodes[0].start()
+
+        async def answers() -> bool:
+            try:
+                await alice.add(channel.channel_id, carol)
+            except TertuliaError as error:
+                assert reason(error).startswith("UNAVAILABLE"), error  # noqa: PT017 - nothing else may come meanwhile
+                return False
+            return True
+
+        await until(answers, "the channel service answers again")
+        assert await assert_consistent(parts, cast, channel, [alice, bob, carol]) == 2

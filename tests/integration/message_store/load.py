@@ -1,0 +1,58 @@
+"""Senders that never stop, and what they were promised."""
+
+import asyncio
+from collections import Counter
+
+from libs.rpc.errors import TertuliaError
+from tests.integration.message_store.process import MessageStore, item
+from tests.support.ports import until
+
+SENDERS = 8
+
+
+class Load:
+    """Senders that go on until told to stop. Each sends one message at a time and retries it until it is acknowledged."""
+
+    def __init__(self, store: MessageStore) -> None:
+        self._store = store
+        self._stopping = False
+        self.acknowledged: dict[str, int] = {}
+        self.retried: set[str] = set()
+        self.most_seen = 0
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as senders:
+            for number in range(SENDERS):
+                senders.create_task(self._send(number))
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    async def _send(self, sender: int) -> None:
+        number = 0
+        while not self._stopping:
+            number += 1
+            client_id = f"{sender}-{number}"
+            message = item(client_id, after_seq=self.most_seen)
+            while client_id not in self.acknowledged:
+                try:
+                    (seq,) = await self._store.append(message)
+                except TertuliaError:
+                    self.retried.add(client_id)
+                    await asyncio.sleep(0.02)  # the pace of a client that tries again
+                else:
+                    self.acknowledged[client_id] = seq
+                    self.most_seen = max(self.most_seen, seq)
+
+    async def until_more(self, count: int) -> None:
+        target = len(self.acknowledged) + count
+        await until(lambda: len(self.acknowledged) >= target, f"{count} more acknowledged", seconds=30)
+
+    async def check(self) -> None:
+        """The log holds every acknowledged message at its seq, and none twice."""
+        events = await self._store.everything()
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert [event.message_count for event in events] == list(range(1, len(events) + 1))
+        assert [client_id for client_id, times in Counter(e.client_id for e in events).items() if times > 1] == []
+        seqs = {event.client_id: event.seq for event in events}
+        assert {client_id: seqs.get(client_id) for client_id in self.acknowledged} == self.acknowledged

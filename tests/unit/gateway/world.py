@@ -1,0 +1,269 @@
+"""Logs and memberships in memory behind real gRPC, a bus of one process, and sessions that read from them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+from prometheus_client import CollectorRegistry
+from tertulia.chat.v1 import channel_pb2, event_pb2, session_pb2
+from tertulia_internal.bus.v1 import signal_pb2
+from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
+from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+from tertulia_internal.presence.v1 import presence_pb2_grpc
+
+from libs.bus.subjects import log_subject
+from libs.rpc.caller import Caller
+from libs.rpc.client import open_channel
+from libs.rpc.server import new_server
+from libs.runtime.process import running
+from services.gateway.appender import Appender
+from services.gateway.commands import Handlers
+from services.gateway.grants import Grants
+from services.gateway.hub import Hub
+from services.gateway.inboxes import Inboxes
+from services.gateway.log_client import LogClient
+from services.gateway.positions import Positions
+from services.gateway.session import Session
+from services.gateway.session_logs import Sources
+from services.gateway.stats import Stats, batch_sizes
+from services.gateway.tokens import Identity
+from services.gateway.typing_signals import TypingSignals
+from services.gateway.watches import Watches
+from tests.unit.gateway.logs import MemoryLog
+
+MAX_DELTA = 100
+
+
+class MemoryBus:
+    """`libs.bus.Bus` within a process: what is published is heard at once."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, list[Callable[[bytes], None]]] = {}
+
+    async def publish(self, subject: str, payload: bytes) -> None:
+        self.ring(subject, payload)
+
+    def ring(self, subject: str, payload: bytes) -> None:
+        for handler in list(self._handlers.get(subject, [])):
+            handler(payload)
+
+    async def subscribe(self, subject: str, handler: Callable[[bytes], None]) -> "_Subscription":
+        handlers = self._handlers.setdefault(subject, [])
+        handlers.append(handler)
+        return _Subscription(lambda: handlers.remove(handler))
+
+    async def flush(self) -> None:
+        return
+
+    def on_disturbance(self, handler: Callable[[], None]) -> None:
+        """Nothing is ever lost here."""
+
+
+class _Subscription:
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end = end
+
+    async def cancel(self) -> None:
+        self._end()
+
+
+class World:
+    """What message_store and channel know, as far as reading goes."""
+
+    def __init__(self) -> None:
+        self.bus = MemoryBus()
+        self.logs: dict[bytes, MemoryLog] = {}
+        self.members: dict[str, set[str]] = {}
+        self.describe = asyncio.Event()
+        self.describe.set()
+        """Cleared: nobody is told of a channel that they have joined."""
+        self.describing = asyncio.Event()
+        """Somebody has asked."""
+
+    def channel(self, channel_id: str, *members: str) -> MemoryLog:
+        self.members[channel_id] = set(members)
+        log = self.logs[channel_log(channel_id)] = MemoryLog()
+        log.change(added=members)
+        return log
+
+    def say(self, channel_id: str, text: str) -> None:
+        self.logs[channel_log(channel_id)].say(text)
+        self._ring(channel_log(channel_id))
+
+    def join(self, channel_id: str, user_id: str) -> None:
+        """Everything that channel does of it."""
+        log = self.logs[channel_log(channel_id)]
+        log.change(added=[user_id])
+        self._ring(channel_log(channel_id))
+        self.members[channel_id].add(user_id)
+        joined = event_pb2.ChannelJoined(channel_id=channel_id, log_id=channel_log(channel_id), joined_seq=log.head)
+        self._log(inbox_log(user_id)).append(event_pb2.Event(channel_joined=joined))
+        self._ring(inbox_log(user_id))
+
+    async def heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:  # noqa: ARG002
+        logs = [self._log(key.log_id) for key in request.logs]
+        return log_pb2.HeadsResponse(
+            heads=[log_pb2.Head(seq=log.head, policy_version=log.policy_version) for log in logs], incarnation="one"
+        )
+
+    async def read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:  # noqa: ARG002
+        log = self._log(request.log.log_id)
+        to_seq = min(request.to_seq, log.head)
+        events = log.events[request.from_seq - 1 : to_seq]
+        return log_pb2.ReadResponse(events=events, from_seq=request.from_seq, to_seq=to_seq, head_seq=log.head)
+
+    async def open_inbox(self, request: access_pb2.OpenInboxRequest, context: object) -> access_pb2.OpenInboxResponse:  # noqa: ARG002
+        if request.channel_id in self.members:
+            self.describing.set()
+            await self.describe.wait()
+        mine = [
+            channel_id
+            for channel_id, members in self.members.items()
+            if request.user_id in members and request.channel_id in ("", channel_id)
+        ]
+        return access_pb2.OpenInboxResponse(
+            inbox_log_id=inbox_log(request.user_id), channels=[self._mine(channel_id) for channel_id in mine]
+        )
+
+    def _mine(self, channel_id: str) -> channel_pb2.MyChannel:
+        log = self.logs[channel_log(channel_id)]
+        channel = channel_pb2.Channel(
+            channel_id=channel_id,
+            log_id=channel_log(channel_id),
+            policy_version=log.policy_version,
+            member_count=len(self.members[channel_id]),
+        )
+        return channel_pb2.MyChannel(channel=channel, head_seq=log.head)
+
+    def _log(self, log_id: bytes) -> MemoryLog:
+        return self.logs.setdefault(log_id, MemoryLog())
+
+    def _ring(self, log_id: bytes) -> None:
+        log = self.logs[log_id]
+        [segment] = log.segments(log.head, log.head)
+        piece = session_pb2.ServerFrame.FromString(segment.frame)
+        piece.slices[0].log_id = log_id
+        bell = signal_pb2.Doorbell(
+            from_seq=log.head,
+            to_seq=log.head,
+            frame=piece.SerializeToString(),
+            control=segment.control is not None,
+        )
+        self.bus.ring(log_subject(log_id), signal_pb2.LogSignal(doorbell=bell).SerializeToString())
+
+
+class Wire:
+    """A client's stream: `heard` is all that came, `say` ends what the client has to say."""
+
+    def __init__(self) -> None:
+        self.heard = session_pb2.ServerFrame()
+        self.open = asyncio.Event()
+        self.open.set()
+        """Cleared: the client reads nothing."""
+        self._silence: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+
+    async def read(self) -> bytes | None:
+        return await self._silence
+
+    async def write(self, data: bytes) -> None:
+        await self.open.wait()
+        self.heard.MergeFromString(data)
+
+    def kinds(self) -> list[str | None]:
+        return [notice.WhichOneof("notice") for notice in self.heard.notices]
+
+    def channels(self) -> list[str]:
+        return [notice.channel.channel.channel_id for notice in self.heard.notices if notice.HasField("channel")]
+
+    def texts(self, channel_id: str) -> list[str]:
+        return [
+            event.message.text
+            for piece in self.heard.slices
+            if piece.log_id == channel_log(channel_id)
+            for event in piece.events
+            if event.HasField("message")
+        ]
+
+
+class Stage:
+    """A world and the parts of a gateway around it."""
+
+    def __init__(self, world: World, channel: grpc.aio.Channel) -> None:
+        self.world = world
+        self.stats = Stats()
+        access = access_pb2_grpc.AccessServiceStub(channel)
+        log_service = log_pb2_grpc.LogServiceStub(channel)
+        presence = presence_pb2_grpc.PresenceServiceStub(channel)
+        logs = LogClient(log_service)
+        self.hub = Hub(world.bus, logs, MAX_DELTA, self.stats)
+        grants = Grants(access, 5, self.hub.policy_version)
+        appender = Appender(log_service, grants, 5, self.stats, batch_sizes(CollectorRegistry()))
+        self._sources = Sources(self.hub, logs, Inboxes(access), grants, MAX_DELTA, self.stats)
+        self._handlers = Handlers(
+            appender,
+            grants,
+            Positions(access, 5),
+            TypingSignals(presence, 100),
+            Watches(world.bus, presence, self.stats),
+            {},
+        )
+
+    def holders(self, log_id: bytes) -> int:
+        """How many sessions the gateway thinks read a log."""
+        feed = self.hub._feeds.get(log_id)
+        return feed.holders if feed is not None else 0
+
+    @asynccontextmanager
+    async def session(self, user_id: str, wire: Wire) -> AsyncIterator[tuple[Session, "asyncio.Task[None]"]]:
+        """A session that has said hello, and its life."""
+        session = Session(Identity(Caller("app", user_id, server=False), 2.0**40), wire, 1 << 20, self.stats)
+        hello = session_pb2.ClientFrame(hello=session_pb2.Hello())
+        life = asyncio.create_task(session.run(hello, self._sources, self._handlers, asyncio.Semaphore(8)))
+        try:
+            yield session, life
+        finally:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+
+
+@asynccontextmanager
+async def staged(folder: Path) -> AsyncIterator[Stage]:
+    world = World()
+    address = f"unix:{folder}/world.sock"
+    server = new_server(CollectorRegistry())
+    heads = grpc.unary_unary_rpc_method_handler(
+        world.heads, log_pb2.HeadsRequest.FromString, log_pb2.HeadsResponse.SerializeToString
+    )
+    read = grpc.unary_unary_rpc_method_handler(
+        world.read, log_pb2.ReadRequest.FromString, log_pb2.ReadResponse.SerializeToString
+    )
+    open_inbox = grpc.unary_unary_rpc_method_handler(
+        world.open_inbox, access_pb2.OpenInboxRequest.FromString, access_pb2.OpenInboxResponse.SerializeToString
+    )
+    log_name = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
+    access_name = access_pb2.DESCRIPTOR.services_by_name["AccessService"].full_name
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(log_name, {"Heads": heads, "Read": read}),
+            grpc.method_handlers_generic_handler(access_name, {"OpenInbox": open_inbox}),
+        ]
+    )
+    server.add_insecure_port(address)
+    await server.start()
+    try:
+        async with open_channel(address) as channel:
+            stage = Stage(world, channel)
+            async with running(stage.hub.run()):
+                yield stage
+    finally:
+        await server.stop(None)
+
+
+def channel_log(channel_id: str) -> bytes:
+    return channel_id.encode().ljust(16, b"-")
+
+
+def inbox_log(user_id: str) -> bytes:
+    return f"inbox {user_id}".encode().ljust(16, b"-")
