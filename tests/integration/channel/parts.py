@@ -172,6 +172,19 @@ def only_the(number: int, fault: Fault) -> Fault:
     return strike
 
 
+def once_on(log_id: bytes, fault: Fault) -> Fault:
+    """A fault that strikes the first append to a log, and no other."""
+    struck = False
+
+    async def strike(request: log_pb2.AppendRequest) -> None:
+        nonlocal struck
+        if not struck and any(item.log.log_id == log_id for item in request.items):
+            struck = True
+            await fault(request)
+
+    return strike
+
+
 def reason(error: TertuliaError) -> str:
     """The name of the reason, and the code that goes with it."""
     return f"{error.code.name} {error_pb2.ErrorReason.Name(error.reason).removeprefix('ERROR_REASON_')}"

@@ -12,7 +12,7 @@ from tertulia_internal.message_store.v1 import log_pb2
 from libs.rpc.client import call
 from libs.rpc.errors import NotFound, TertuliaError, Unavailable
 from tests.integration.channel.consistency import assert_consistent
-from tests.integration.channel.parts import APPLICATION, Fault, Parts, only_the, reason, refuse, running_parts
+from tests.integration.channel.parts import APPLICATION, Fault, Parts, once_on, only_the, reason, refuse, running_parts
 from tests.integration.channel.people import GROUP, Cast, Person, ids
 from tests.support.ports import until
 
@@ -95,7 +95,7 @@ async def test_a_change_that_its_log_refuses_for_ever_is_a_fault_and_keeps_no_ot
             await alice.add(first.channel_id, carol)
         assert reason(failure.value) == "INTERNAL INTERNAL"
         channel = await alice.group(bob)
-        cut(parts, CUTS[0])
+        parts.link.before = once_on(channel.log_id, refuse)  # the sweeper is at the first channel all the while
         with pytest.raises(Unavailable):
             await alice.add(channel.channel_id, carol)
         await settled(cast, channel, 2)
