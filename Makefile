@@ -38,8 +38,8 @@ test: gen/.made ## all tests
 test-fast: gen/.made ## the tests that start no server
 	$(BIN)/pytest -n 2 -k "not cassandra" tests/unit tests/conformance
 
-bench: gen/.made ## measure all rows of docs/performance.md; ARGS="--only W1 --runs 3"
-	$(BIN)/python -m tests.bench $(ARGS)
+bench: gen/.made ## measure all rows of docs/performance.md; BASE=rev compares with another revision; ARGS="--only W1 --runs 3"
+	$(BIN)/python -m tests.bench $(if $(BASE),--base $(BASE)) $(ARGS)
 
 lint: gen/.made ## style, types, import rules, proto rules
 	$(BIN)/ruff check .

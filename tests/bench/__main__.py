@@ -31,7 +31,11 @@ def main() -> int:
         revisions = [this_checkout()]
         if options.base:
             revisions.append(stack.enter_context(other_revision(options.base)))
-        runs, facts = asyncio.run(_until_told(revisions, options))
+        try:
+            runs = asyncio.run(_until_told(revisions, options))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            print(f"interrupted; what was measured is in {options.json}", file=sys.stderr)
+            return 130
     names = [revision.name for revision in revisions]
     print()
     if options.scaling:
@@ -40,22 +44,19 @@ def main() -> int:
             plot(runs, names[0], options.plot)
     else:
         print("\n".join(table(runs, names)))
-    options.json.write_text(as_json(runs, facts), "utf-8")
     broken = faults(runs)
     print("\nlost, doubled or refused: " + ("\n  ".join(["", *broken]) if broken else "nothing"))
     return 1 if broken else 0
 
 
-async def _until_told(
-    revisions: Sequence[Revision], options: argparse.Namespace
-) -> tuple[list[Run], dict[str, object]]:
+async def _until_told(revisions: Sequence[Revision], options: argparse.Namespace) -> list[Run]:
     """SIGTERM ends it as Ctrl-C does: no server is left behind."""
     task = asyncio.ensure_future(_measure(revisions, options))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
 
 
-async def _measure(revisions: Sequence[Revision], options: argparse.Namespace) -> tuple[list[Run], dict[str, object]]:
+async def _measure(revisions: Sequence[Revision], options: argparse.Namespace) -> list[Run]:
     facts: dict[str, object] = {
         "cores": os.cpu_count(),
         "python": platform.python_version(),
@@ -78,8 +79,9 @@ async def _measure(revisions: Sequence[Revision], options: argparse.Namespace) -
                     for row, size in _rows(options):
                         outcome = await run_row(servers, row, options.seconds, options.sessions_per_connection, size)
                         runs.append(Run(revision.name, row, size, outcome))
+                        options.json.write_text(as_json(runs, facts), "utf-8")
                         print(f"run {number + 1} of {revision.name}: {row} {size or ''}", file=sys.stderr, flush=True)
-    return runs, facts
+    return runs
 
 
 def _rows(options: argparse.Namespace) -> list[tuple[str, int]]:

@@ -48,7 +48,9 @@ class SqliteMembers:
     async def of_user(self, user: UserKey) -> Sequence[Member]:
         def query(connection: sqlite3.Connection) -> list[Member]:
             rows = connection.execute(
-                _SELECT + "WHERE application_id = ? AND user_id = ? AND state = ?", (*user, MemberState.ACTIVE)
+                # named, because SQLite would rather read every membership of the application (35 ms for 100,000)
+                _SELECT + "INDEXED BY members_by_user WHERE application_id = ? AND user_id = ? AND state = ?",
+                (*user, MemberState.ACTIVE),
             )
             return [_member(row) for row in rows]
 

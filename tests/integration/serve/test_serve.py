@@ -57,7 +57,7 @@ async def test_it_says_ready_once_and_leaves_no_process_behind(tmp_path: Path, s
         assert len(children) == len(PARTS)
         process.send_signal(signal_number)
         out, err = await process.communicate()
-    assert (process.returncode, out, err) == (0, b"", b"")
+    assert (process.returncode, out, err.decode()) == (0, b"", "stopping …\n")
     assert not any(child.is_running() for child in children)
     assert sorted(log.name for log in (tmp_path / "data" / "logs").iterdir()) == sorted(f"{p}.log" for p in PARTS)
 
