@@ -54,6 +54,8 @@ async def test_a_change_that_is_cut_is_finished_by_the_sweeper(parts: Parts, cas
     await until(lambda: entries(carol, 1), "carol is told")
     await settled(cast, channel, 2)
     assert await assert_consistent(parts, cast, channel, [alice, bob, carol]) == 2
+    # where an answer was lost, the sweeper repeats an append once more: not while the next test counts appends
+    await alice.remove(channel.channel_id, carol)
 
 
 @pytest.mark.parametrize("where", CUTS)
