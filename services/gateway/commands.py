@@ -186,6 +186,7 @@ class Commands:
         if method is None:
             raise Unimplemented(f"no method {call.method!r} on sessions", error_pb2.ERROR_REASON_METHOD_UNKNOWN)
         await self._calls.acquire()
+        await self._outbox.room()  # a reply may be as large as the queue: the next call waits until replies were read
         channel_id = self._handlers.channel_ids.of(call.method, call.request)
         task = self._tasks.create_task(self._answer(call, method, caller, self._last_call.get(channel_id)))
         if channel_id:

@@ -53,7 +53,10 @@ class Keys:
         return secret if secret is not None else await self._calls.call(key, lambda: self._ask(*key))
 
     async def _ask(self, application_id: str, key_id: str) -> bytes:
-        request = access_pb2.GetKeyRequest(application_id=application_id, key_id=key_id)
+        try:
+            request = access_pb2.GetKeyRequest(application_id=application_id, key_id=key_id)
+        except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and no id of ours does
+            return b""
         try:
             response = await call(self._access.GetKey, request)
         except NotFound:
