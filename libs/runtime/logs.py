@@ -3,8 +3,10 @@
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import TextIO, cast
 
 import orjson
 import structlog
@@ -25,7 +27,7 @@ def configure_logs(service: str, level: str) -> None:
             structlog.processors.JSONRenderer(serializer=_to_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _Unfailing(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     # libraries that log through the standard module: warnings and worse, in the same shape of a line
@@ -64,3 +66,18 @@ class _JsonFormatter(logging.Formatter):
 
 def _to_json(event: object, **_: object) -> str:
     return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()
+
+
+class _Unfailing:
+    """A file for logs on a disk that may be full: a line that cannot be written must not fail the work that it tells of."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()

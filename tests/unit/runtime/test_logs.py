@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 PROGRAM = """
 import logging
@@ -40,3 +41,13 @@ def test_every_line_is_one_json_object_whoever_logs_it() -> None:
     assert all(line["timestamp"].endswith("Z") for line in lines)
     assert "ZeroDivisionError" in lines[2]["exception"]
     assert "ZeroDivisionError" in lines[4]["exception"]
+
+
+def test_a_line_that_cannot_be_written_fails_nothing() -> None:
+    program = (
+        "import structlog; from libs.runtime.logs import configure_logs; configure_logs('x', 'info');"
+        "structlog.get_logger().info('hello'); print('went on')"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=full, check=False)
+    assert done.stdout == b"went on\n"
