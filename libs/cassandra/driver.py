@@ -177,7 +177,7 @@ class _DriverSession:
     def _prepare_in_thread(self, cql: str) -> PreparedStatement:
         try:
             return self._session.prepare(self._qualified(cql))
-        except Exception as error:
+        except Exception as error:  # the driver's errors have no common root; what is none of them is raised as it is
             raise _translated(error) from error
 
     async def _ask(
@@ -195,7 +195,7 @@ class _DriverSession:
                 lambda rows: self._answers.deliver(lambda: self._answered(done, rows or ())),
                 lambda error: self._answers.deliver(lambda: self._failed(done, error)),
             )
-        except Exception as error:
+        except Exception as error:  # whatever it was, the place in flight is given back
             self._room.release()
             raise _translated(error) from error
         return response, await done
