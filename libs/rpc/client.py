@@ -50,12 +50,26 @@ async def call(
     Raises:
         TertuliaError: what the service answered, or Unavailable (OUTCOME_UNKNOWN) and DeadlineExceeded from the transport.
     """
+    try:
+        return await method(request, timeout=timeout, metadata=_metadata(caller))
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+
+
+async def collect(
+    method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request, *, timeout: float = CALL_SECONDS
+) -> list[Response]:
+    """Call a method that answers in parts, and wait for all of them. `timeout` is for the whole; raises as `call`."""
+    try:
+        return [part async for part in method(request, timeout=timeout, metadata=_metadata(None))]
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+
+
+def _metadata(caller: Caller | None) -> list[tuple[str, str | bytes]]:
     metadata: list[tuple[str, str | bytes]] = []
     if caller is not None:
         metadata.append((CALLER_KEY, encode_caller(caller)))
     if correlation := correlation_id.get():
         metadata.append((CORRELATION_KEY, correlation))
-    try:
-        return await method(request, timeout=timeout, metadata=metadata)
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
+    return metadata

@@ -96,7 +96,7 @@ class CleanErrors(grpc.aio.ServerInterceptor):
 
 def _stream(inner: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.isasyncgenfunction(inner):
-        return inner  # reflection and health of grpcio; our own streams write to the context
+        return _parts(cast("StreamHandler", inner))
 
     async def stream(request: object, context: grpc.aio.ServicerContext[object, object]) -> None:
         correlation_id.set(correlation_of(context.invocation_metadata() or ()))
@@ -106,6 +106,18 @@ def _stream(inner: Callable[..., Any]) -> Callable[..., Any]:
             await context.abort_with_status(rpc_status.to_status(to_status(_clean(error))))
 
     return stream
+
+
+def _parts(inner: StreamHandler) -> StreamHandler:
+    async def parts(request: object, context: grpc.aio.ServicerContext[object, object]) -> AsyncIterator[object]:
+        correlation_id.set(correlation_of(context.invocation_metadata() or ()))
+        try:
+            async for part in inner(request, context):
+                yield part
+        except Exception as error:  # noqa: BLE001 - as above
+            await context.abort_with_status(rpc_status.to_status(to_status(_clean(error))))
+
+    return parts
 
 
 def _parsed(parse: Callable[[bytes], object] | None, data: bytes) -> object:

@@ -1,6 +1,8 @@
 """The internal AccessService: what gateways ask."""
 
-from tertulia.chat.v1 import channel_pb2, user_pb2
+from collections.abc import AsyncIterator
+
+from tertulia.chat.v1 import role_pb2, user_pb2
 from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 
 from libs.directory.keys import MemberKey, UserKey
@@ -15,7 +17,10 @@ from services.channel.seats import Seats
 
 _MAX_ADVANCES = 1_000
 _LAST_MESSAGES_BYTES = 8 * 1024 * 1024
-"""Of the last messages in one OpenInbox, those of the latest channels first: the whole answer must stay below 16 MiB."""
+"""Of the last messages in one OpenInbox, those of the latest channels first."""
+
+_PART_BYTES = 1024 * 1024
+"""A part of OpenInbox ends with the channel that reaches this."""
 
 
 class AccessService(access_pb2_grpc.AccessServiceServicer):
@@ -49,7 +54,7 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         return access_pb2.AuthorizeResponse(
             log_id=standing.channel.log_id,
             policy_version=standing.channel.version,
-            role=to_role(standing.member.role) if standing.member else channel_pb2.MEMBER_ROLE_UNSPECIFIED,
+            role=to_role(standing.member.role) if standing.member else role_pb2.MEMBER_ROLE_UNSPECIFIED,
             member_count=standing.channel.member_count,
         )
 
@@ -57,18 +62,25 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         self,
         request: access_pb2.OpenInboxRequest,
         context: object,  # noqa: ARG002
-    ) -> access_pb2.OpenInboxResponse:
+    ) -> AsyncIterator[access_pb2.OpenInboxResponse]:
         validate(user_pb2.UserProfile(user_id=request.user_id))  # a token may name any subject; a user's id has rules
         key = UserKey(request.application_id, request.user_id)
         user = await self._people.ensure(key)
         only = [request.channel_id] if request.channel_id else None
         seats = await self._seats.of_user(key, only, with_last_message=True)
-        response = access_pb2.OpenInboxResponse(inbox_log_id=user.inbox_log_id)
+        part = access_pb2.OpenInboxResponse(inbox_log_id=user.inbox_log_id)
+        part_bytes = 0
         left = _LAST_MESSAGES_BYTES
         for seat in seats:
+            if part_bytes >= _PART_BYTES:
+                yield part
+                part = access_pb2.OpenInboxResponse(inbox_log_id=user.inbox_log_id)
+                part_bytes = 0
             left -= len(seat.head.last_message)
-            response.channels.append(seat.to_my_channel(with_last_message=left >= 0))
-        return response
+            mine = seat.to_my_channel(with_last_message=left >= 0)
+            part.channels.append(mine)
+            part_bytes += mine.ByteSize()
+        yield part
 
     async def AdvancePositions(  # noqa: N802
         self,

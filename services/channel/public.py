@@ -1,6 +1,6 @@
 """Records of the directory as the public API shows them."""
 
-from tertulia.chat.v1 import channel_pb2, user_pb2
+from tertulia.chat.v1 import channel_pb2, role_pb2, user_pb2
 
 from libs.directory.channels import Channel, ChannelKind
 from libs.directory.members import Member, MemberRole
@@ -12,8 +12,8 @@ _KINDS = {
     ChannelKind.GROUP: channel_pb2.CHANNEL_KIND_GROUP,
 }
 _ROLES = {
-    MemberRole.MEMBER: channel_pb2.MEMBER_ROLE_MEMBER,
-    MemberRole.OWNER: channel_pb2.MEMBER_ROLE_OWNER,
+    MemberRole.MEMBER: role_pb2.MEMBER_ROLE_MEMBER,
+    MemberRole.OWNER: role_pb2.MEMBER_ROLE_OWNER,
 }
 
 
@@ -30,7 +30,7 @@ def to_channel(channel: Channel) -> channel_pb2.Channel:
     )
 
 
-def to_role(role: MemberRole) -> channel_pb2.MemberRole.ValueType:
+def to_role(role: MemberRole) -> role_pb2.MemberRole.ValueType:
     return _ROLES[role]
 
 

@@ -3,7 +3,7 @@
 from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 
 from libs.rpc.caller import Caller
-from libs.rpc.client import call
+from libs.rpc.client import collect
 from services.gateway.cache import ExpiringCache
 
 _LOGS = 50_000  # users, about 200 bytes each
@@ -28,8 +28,11 @@ class Inboxes:
         return log_id
 
     async def open(self, caller: Caller, channel_id: str = "") -> access_pb2.OpenInboxResponse:
-        """As AccessService.OpenInbox."""
+        """As AccessService.OpenInbox, all parts of it in one."""
         request = access_pb2.OpenInboxRequest(
             application_id=caller.application_id, user_id=caller.user_id, channel_id=channel_id
         )
-        return await call(self._access.OpenInbox, request)
+        whole = access_pb2.OpenInboxResponse()
+        for part in await collect(self._access.OpenInbox, request):
+            whole.MergeFrom(part)
+        return whole

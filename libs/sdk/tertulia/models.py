@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
-from tertulia.chat.v1 import channel_pb2, event_pb2, session_pb2, user_pb2
+from tertulia.chat.v1 import channel_pb2, event_pb2, role_pb2, session_pb2, user_pb2
 
 
 def utc(time_ms: int) -> datetime:
@@ -164,7 +164,7 @@ def channel_from(channel: channel_pb2.Channel) -> Channel:
 def member_from(member: channel_pb2.Member) -> Member:
     return Member(
         user_id=member.user_id,
-        owner=member.role == channel_pb2.MEMBER_ROLE_OWNER,
+        owner=member.role == role_pb2.MEMBER_ROLE_OWNER,
         join_time_ms=member.join_time_ms,
         read_seq=member.read_seq,
     )

@@ -6,7 +6,7 @@ from tertulia.chat.v1 import channel_pb2, event_pb2, user_pb2
 from tertulia_internal.channel.v1 import access_pb2
 
 from libs.rpc.caller import Caller
-from libs.rpc.client import call
+from libs.rpc.client import call, collect
 from tests.integration.channel.parts import APPLICATION, Parts
 
 DIRECT = channel_pb2.CHANNEL_KIND_DIRECT
@@ -82,7 +82,10 @@ class Person:
         request = access_pb2.OpenInboxRequest(
             application_id=self.caller.application_id, user_id=self.user_id, channel_id=channel_id
         )
-        return await call(self.parts.access.OpenInbox, request)
+        whole = access_pb2.OpenInboxResponse()
+        for part in await collect(self.parts.access.OpenInbox, request):
+            whole.MergeFrom(part)
+        return whole
 
     async def authorize(self, channel_id: str) -> access_pb2.AuthorizeResponse:
         request = access_pb2.AuthorizeRequest(

@@ -1,7 +1,7 @@
 """What gateways ask: keys, authorisations, inboxes."""
 
 import pytest
-from tertulia.chat.v1 import channel_pb2, user_pb2
+from tertulia.chat.v1 import role_pb2, user_pb2
 from tertulia_internal.channel.v1 import access_pb2
 
 from libs.rpc.client import call
@@ -26,13 +26,13 @@ async def test_members_and_the_application_are_authorised_under_the_current_vers
     channel = await alice.group(bob)
     answer = await alice.authorize(channel.channel_id)
     assert answer == access_pb2.AuthorizeResponse(
-        log_id=channel.log_id, policy_version=1, role=channel_pb2.MEMBER_ROLE_OWNER, member_count=2
+        log_id=channel.log_id, policy_version=1, role=role_pb2.MEMBER_ROLE_OWNER, member_count=2
     )
-    assert (await bob.authorize(channel.channel_id)).role == channel_pb2.MEMBER_ROLE_MEMBER
+    assert (await bob.authorize(channel.channel_id)).role == role_pb2.MEMBER_ROLE_MEMBER
     await alice.remove(channel.channel_id, bob)
     assert (await alice.authorize(channel.channel_id)).policy_version == 2
     answer = await cast.server.authorize(channel.channel_id)
-    assert (answer.policy_version, answer.role) == (2, channel_pb2.MEMBER_ROLE_UNSPECIFIED)
+    assert (answer.policy_version, answer.role) == (2, role_pb2.MEMBER_ROLE_UNSPECIFIED)
     with pytest.raises(NotFound):
         await bob.authorize(channel.channel_id)
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tertulia.chat.v1 import channel_pb2, event_pb2
+from tertulia.chat.v1 import channel_pb2, event_pb2, role_pb2
 
 from libs.rpc.errors import TertuliaError
 from tests.integration.channel.parts import Parts, reason
@@ -11,8 +11,8 @@ from tests.integration.channel.people import DIRECT, GROUP, Cast, Person, ids
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("channel-membership")]
 
-OWNER = channel_pb2.MEMBER_ROLE_OWNER
-MEMBER = channel_pb2.MEMBER_ROLE_MEMBER
+OWNER = role_pb2.MEMBER_ROLE_OWNER
+MEMBER = role_pb2.MEMBER_ROLE_MEMBER
 
 
 async def changes(parts: Parts, channel: channel_pb2.Channel) -> list[tuple[int, set[str], set[str]]]:

@@ -114,7 +114,11 @@ class World:
         events = log.events[request.from_seq - 1 : to_seq]
         return log_pb2.ReadResponse(events=events, from_seq=request.from_seq, to_seq=to_seq, head_seq=log.head)
 
-    async def open_inbox(self, request: access_pb2.OpenInboxRequest, context: object) -> access_pb2.OpenInboxResponse:  # noqa: ARG002
+    async def open_inbox(
+        self,
+        request: access_pb2.OpenInboxRequest,
+        context: object,  # noqa: ARG002
+    ) -> AsyncIterator[access_pb2.OpenInboxResponse]:
         if request.channel_id in self.members:
             self.describing.set()
             await self.describe.wait()
@@ -123,7 +127,7 @@ class World:
             for channel_id, members in self.members.items()
             if request.user_id in members and request.channel_id in ("", channel_id)
         ]
-        return access_pb2.OpenInboxResponse(
+        yield access_pb2.OpenInboxResponse(
             inbox_log_id=inbox_log(request.user_id), channels=[self._mine(channel_id) for channel_id in mine]
         )
 
@@ -239,7 +243,7 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
     read = grpc.unary_unary_rpc_method_handler(
         world.read, log_pb2.ReadRequest.FromString, log_pb2.ReadResponse.SerializeToString
     )
-    open_inbox = grpc.unary_unary_rpc_method_handler(
+    open_inbox = grpc.unary_stream_rpc_method_handler(
         world.open_inbox, access_pb2.OpenInboxRequest.FromString, access_pb2.OpenInboxResponse.SerializeToString
     )
     log_name = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
