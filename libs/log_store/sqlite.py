@@ -29,7 +29,7 @@ from libs.sqlite import Database, DatabaseOverloaded, open_database
 Result = TypeVar("Result")
 logger = structlog.get_logger()
 
-_SCHEMA = """
+_SCHEMA_1 = """
 CREATE TABLE IF NOT EXISTS event (
     change INTEGER PRIMARY KEY, -- the order of writing over all logs; one writer, so also the order of becoming visible
     shard INTEGER NOT NULL,
@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE UNIQUE INDEX IF NOT EXISTS event_by_seq ON event (log_id, application_id, seq);
 CREATE INDEX IF NOT EXISTS event_by_change ON event (shard); -- and change, its rowid
 """
+_MIGRATIONS = (_SCHEMA_1,)
 
 _ROW = "seq, kind, time_ms, message_count, policy_version, sender_user_id, client_id, digest, event"
 _SENT = "seq, time_ms, kind, sender_user_id, client_id, digest"
@@ -168,9 +169,9 @@ async def sqlite_log_store(path: Path) -> AsyncIterator[SqliteLogStore]:
     """Own the logs in the file at `path` for as long as the body runs; the file is made if need be.
 
     Raises:
-        CannotStart: another process owns it, or it is no database of logs.
+        CannotStart: another process owns it, it is no database, or a newer program made it.
     """
-    async with open_database(path, _SCHEMA) as database:
+    async with open_database(path, _MIGRATIONS) as database:
         yield SqliteLogStore(database)
 
 

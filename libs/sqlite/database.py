@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -212,8 +212,13 @@ def _settle(group: list[_Write], outcomes: list[object]) -> None:
 
 
 @asynccontextmanager
-async def open_database(path: Path, schema: str, *, max_log_bytes: int = _MAX_LOG_BYTES) -> AsyncIterator[Database]:
-    """Hold the database at `path` for as long as the body runs; create it with `schema` (idempotent SQL) if need be.
+async def open_database(
+    path: Path, migrations: Sequence[str], *, max_log_bytes: int = _MAX_LOG_BYTES
+) -> AsyncIterator[Database]:
+    """Hold the database at `path` for as long as the body runs; make it if there is none.
+
+    `migrations` are the steps of its schema, the first for an empty file. Those that the file has not seen are applied, each
+    as one transaction with the number of steps (`PRAGMA user_version`). A step that was shipped never changes.
 
     The lock is an exclusive flock on `{path}.lock`, held for the life of the process: the kernel drops it when the
     process dies, however it dies, and never before.
@@ -222,7 +227,7 @@ async def open_database(path: Path, schema: str, *, max_log_bytes: int = _MAX_LO
 
     Raises:
         DatabaseLocked: another process holds it.
-        CannotStart: the file cannot be made or is no database, or the schema does not fit.
+        CannotStart: the file cannot be made or is no database, or a newer program made it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -235,7 +240,7 @@ async def open_database(path: Path, schema: str, *, max_log_bytes: int = _MAX_LO
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DatabaseLocked(f"{path} is in use by another process; stop that one first") from error
-        database = _opened(path, schema, max_log_bytes)
+        database = _opened(path, migrations, max_log_bytes)
     except BaseException:
         os.close(lock)
         raise
@@ -251,12 +256,12 @@ async def _close(database: Database, lock: int) -> None:
     os.close(lock)
 
 
-def _opened(path: Path, schema: str, max_log_bytes: int) -> Database:
+def _opened(path: Path, migrations: Sequence[str], max_log_bytes: int) -> Database:
     try:
         connection = sqlite3.connect(path, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.executescript(schema)
+            _migrate(connection, path, migrations)
         finally:
             connection.close()
         database = Database(path, max_log_bytes)
@@ -264,3 +269,14 @@ def _opened(path: Path, schema: str, max_log_bytes: int) -> Database:
         raise CannotStart(f"cannot open the database {path}: {error}") from error
     database.start()
     return database
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
+    (present,) = connection.execute("PRAGMA user_version").fetchone()
+    if present > len(migrations):
+        raise CannotStart(
+            f"the schema of {path} is version {present}, this program knows only {len(migrations)}: "
+            "it is too old for this database"
+        )
+    for version, statements in enumerate(migrations[present:], start=present + 1):
+        connection.executescript(f"BEGIN; {statements}; PRAGMA user_version = {version}; COMMIT")

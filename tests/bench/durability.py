@@ -34,7 +34,7 @@ def settings(connection):
     return {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")}
 
 async def main():
-    async with open_database(Path(sys.argv[1]) / "probe.sqlite", "") as database:
+    async with open_database(Path(sys.argv[1]) / "probe.sqlite", ()) as database:
         print(json.dumps(await database.write(settings)))
 
 asyncio.run(main())

@@ -10,7 +10,7 @@ from libs.directory.sqlite.calls import Calls
 from libs.directory.sqlite.channels import SqliteChannels
 from libs.directory.sqlite.members import SqliteMembers
 from libs.directory.sqlite.positions import SqlitePositions
-from libs.directory.sqlite.schema import SCHEMA
+from libs.directory.sqlite.schema import MIGRATIONS
 from libs.directory.sqlite.users import SqliteUsers
 from libs.sqlite import open_database
 
@@ -23,7 +23,7 @@ async def sqlite_directory(path: Path) -> AsyncIterator[Directory]:
         DatabaseLocked: another process holds it.
         CannotStart: the file cannot be used.
     """
-    async with open_database(path, SCHEMA) as database:
+    async with open_database(path, MIGRATIONS) as database:
         calls = Calls(database)
         yield Directory(
             applications=SqliteApplications(calls),

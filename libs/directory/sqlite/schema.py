@@ -1,6 +1,6 @@
 """The tables. Keys and columns are those of Cassandra's (libs/directory/cassandra), so that both engines keep the same."""
 
-SCHEMA = """
+_FIRST = """
 CREATE TABLE IF NOT EXISTS applications (
     application_id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -63,3 +63,5 @@ CREATE TABLE IF NOT EXISTS positions (
     PRIMARY KEY (application_id, user_id, channel_id)
 ) STRICT, WITHOUT ROWID;
 """
+
+MIGRATIONS = (_FIRST,)

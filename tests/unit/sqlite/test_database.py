@@ -15,7 +15,7 @@ from libs.runtime.errors import CannotStart
 from libs.sqlite import Database, DatabaseLocked, DatabaseOverloaded, open_database
 from tests.support.ports import until
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS word (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE)"
+SCHEMA = ("CREATE TABLE IF NOT EXISTS word (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE)",)
 
 HOLD = """
 import asyncio, sys
@@ -23,7 +23,7 @@ from pathlib import Path
 from libs.sqlite import open_database
 
 async def hold():
-    async with open_database(Path(sys.argv[1]), ""):
+    async with open_database(Path(sys.argv[1]), ()):
         print("held", flush=True)
         await asyncio.Event().wait()
 
@@ -241,3 +241,47 @@ async def test_a_directory_that_cannot_be_made_is_named_in_one_line(tmp_path: Pa
     with pytest.raises(CannotStart, match=r"cannot use .*words.sqlite: File exists"):
         async with open_database(tmp_path / "file" / "words.sqlite", SCHEMA):
             pass
+
+
+async def test_steps_of_the_schema_are_applied_once_and_what_was_there_stays(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+    async with open_database(path, SCHEMA) as database:
+        await database.write(insert("old"))
+    longer = (*SCHEMA, "ALTER TABLE word ADD COLUMN language TEXT NOT NULL DEFAULT 'en'")
+    for _ in range(2):
+        async with open_database(path, longer) as database:
+            rows = await database.read(
+                lambda connection: connection.execute("SELECT word, language FROM word").fetchall()
+            )
+            assert rows == [("old", "en")]
+
+
+async def test_a_database_of_before_versions_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(SCHEMA[0])
+        connection.execute("INSERT INTO word (word) VALUES ('old')")
+    async with open_database(path, SCHEMA) as database:
+        assert await words(database) == ["old"]
+        assert await database.read(lambda connection: connection.execute("PRAGMA user_version").fetchone()) == (1,)
+
+
+async def test_a_database_that_a_newer_program_made_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+    async with open_database(path, (*SCHEMA, "CREATE TABLE other (id INTEGER)")):
+        pass
+    with pytest.raises(CannotStart, match=r"version 2, this program knows only 1"):
+        async with open_database(path, SCHEMA):
+            pass
+
+
+async def test_a_step_that_fails_leaves_the_schema_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "words.sqlite"
+    async with open_database(path, SCHEMA):
+        pass
+    broken = (*SCHEMA, "CREATE TABLE other (id INTEGER); CREATE TABLE other (id INTEGER)")
+    with pytest.raises(CannotStart, match="already exists"):
+        async with open_database(path, broken):
+            pass
+    async with open_database(path, (*SCHEMA, "CREATE TABLE other (id INTEGER)")) as database:
+        assert await words(database) == []
