@@ -25,6 +25,7 @@ from services.gateway.appends import new_append
 from services.gateway.grants import Grant, Grants
 from services.gateway.methods import ChannelIds, Method, Methods
 from services.gateway.outbox import Outbox
+from services.gateway.plain_sends import is_plain
 from services.gateway.positions import Advance, Positions
 from services.gateway.tokens import acting_as, require_speaker
 from services.gateway.typing_signals import TypingRate, TypingSignals
@@ -114,7 +115,8 @@ class Commands:
     async def _attempt(self, command: CommandType, take: Callable[[CommandType], Awaitable[None]]) -> None:
         self._answers.opened()
         try:
-            validate(command)
+            if not (isinstance(command, session_pb2.Send) and is_plain(command)):
+                validate(command)
             await take(command)
         except TertuliaError as error:
             self._answers.failed(command.request_id, error)

@@ -10,7 +10,7 @@ from libs.bus.nats import nats_bus
 from libs.rpc.client import open_channel
 from libs.rpc.server import new_server, served
 from libs.runtime.metrics import metrics_served, new_registry
-from libs.runtime.process import running, settle_memory
+from libs.runtime.process import keep_memory_settled, running, settle_memory
 from services.gateway.appender import Appender
 from services.gateway.commands import Handlers
 from services.gateway.grants import Grants
@@ -84,6 +84,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 watches.run(),
                 online.run(),
                 sessions.watch_over(),
+                keep_memory_settled(),
             ),
             served(server, settings.listen, SERVICE_NAMES, settings.drain_seconds),
         ):
