@@ -33,6 +33,11 @@ class NatsServer:
         )
         await until(lambda: answers(self.port), "nats-server accepts connections")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def freeze(self) -> None:
         """It does nothing more, but its connections stay."""
         assert self._process is not None

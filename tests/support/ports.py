@@ -1,16 +1,14 @@
 """Free ports and waiting for servers."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
+
+from services.serve import places
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of loopback that nobody listens on, and that no passing connection takes while its server is down."""
+    return places.free_port()
 
 
 async def answers(port: int) -> bool:

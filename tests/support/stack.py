@@ -1,10 +1,11 @@
-"""All of Tertulia on one machine, started as a user starts it: `tertulia serve`."""
+"""All of Tertulia, running: what every way to run it has in common, and the way of a laptop, `tertulia serve`."""
 
 import asyncio
 import json
 import os
 import signal
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,40 +14,28 @@ import psutil
 
 COMMAND = Path(sys.executable).parent / "tertulia"
 SERVICES = ("message_store", "channel", "presence", "gateway")
+NATS = "nats-server"
 _START_SECONDS = 60
 _STOP_SECONDS = 30
 
 
-class Stack:
-    """A running `tertulia serve`."""
+class Stack(ABC):
+    """Everything that a client needs, at `address`: `host:port`, or several with commas where there are several gateways."""
 
-    def __init__(self, process: asyncio.subprocess.Process, address: str, data: Path) -> None:
-        self._process = process
+    def __init__(self, address: str) -> None:
         self.address = address
-        self.data = data
 
-    @property
-    def supervisor_pid(self) -> int:
-        return self._process.pid
-
+    @abstractmethod
     def pid(self, part: str) -> int:
         """The process of a service, or of `nats-server`, as it runs now.
 
         Raises:
             ProcessLookupError: it is down just now.
         """
-        for child in psutil.Process(self._process.pid).children(recursive=True):
-            try:
-                words = child.cmdline()
-            except psutil.Error:
-                continue
-            if f"services.{part}" in words or (words and Path(words[0]).name == part):
-                return child.pid
-        raise ProcessLookupError(f"{part} is not running")
 
+    @abstractmethod
     def kill(self, part: str) -> None:
-        """kill -9 of one process. The supervisor starts it again."""
-        os.kill(self.pid(part), signal.SIGKILL)
+        """kill -9 of one process. It is started again by itself."""
 
     def environment(self) -> dict[str, str]:
         """The environment in which the `tertulia` command talks to this stack."""
@@ -73,9 +62,35 @@ class Stack:
         return [json.loads(line) for line in out.splitlines()]
 
 
+class ServeStack(Stack):
+    """A running `tertulia serve`, which supervises its processes."""
+
+    def __init__(self, process: asyncio.subprocess.Process, address: str, data: Path) -> None:
+        super().__init__(address)
+        self._process = process
+        self.data = data
+
+    @property
+    def supervisor_pid(self) -> int:
+        return self._process.pid
+
+    def pid(self, part: str) -> int:
+        for child in psutil.Process(self._process.pid).children(recursive=True):
+            try:
+                words = child.cmdline()
+            except psutil.Error:
+                continue
+            if f"services.{part}" in words or (words and Path(words[0]).name == part):
+                return child.pid
+        raise ProcessLookupError(f"{part} is not running")
+
+    def kill(self, part: str) -> None:
+        os.kill(self.pid(part), signal.SIGKILL)
+
+
 @asynccontextmanager
-async def running_stack(data: Path) -> AsyncIterator[Stack]:
-    """Start everything on free ports with its data in `data`; stop it gracefully afterwards."""
+async def running_stack(data: Path, *options: str) -> AsyncIterator[ServeStack]:
+    """`tertulia serve` on free ports with its data in `data`; stopped gracefully afterwards."""
     with (data.parent / "serve.stderr").open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
             COMMAND,
@@ -85,6 +100,7 @@ async def running_stack(data: Path) -> AsyncIterator[Stack]:
             "--data",
             str(data),
             "--json",
+            *options,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
@@ -95,7 +111,7 @@ async def running_stack(data: Path) -> AsyncIterator[Stack]:
         async with asyncio.timeout(_START_SECONDS):
             line = await process.stdout.readline()
         assert line, f"tertulia serve did not start; see {data.parent / 'serve.stderr'}"
-        yield Stack(process, json.loads(line)["address"], data)
+        yield ServeStack(process, json.loads(line)["address"], data)
     finally:
         await _stop(process)
 

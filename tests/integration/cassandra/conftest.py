@@ -1,16 +1,9 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.cassandra import shared_cassandra
 from tests.support.cql import ContactPoint
 from tests.support.log_keyspace import LogKeyspace, log_keyspace
-
-
-@pytest.fixture(scope="session")
-def cassandra() -> Iterator[ContactPoint]:
-    with shared_cassandra() as points:
-        yield points[0]
 
 
 @pytest.fixture

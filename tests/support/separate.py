@@ -1,0 +1,121 @@
+"""All of Tertulia as a cluster runs it: a process per service that knows the others by TCP addresses alone, on Cassandra and NATS.
+
+Nobody starts them in order, and none is the parent of another. What is killed comes back by itself, as under any supervisor;
+what ends without being killed stays away, and the test with it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from libs.cassandra import ContactPoint, cassandra_session, migrate
+from libs.directory import cassandra as directory
+from libs.log_store import cassandra as log_store
+from libs.rpc.client import open_channel
+from tests.support import cql
+from tests.support.cassandra import keyspace
+from tests.support.nats import NatsServer, nats_server
+from tests.support.ports import free_port
+from tests.support.service import ServiceProcess
+from tests.support.stack import NATS, Stack
+
+_DRAIN_SECONDS = 5
+
+
+class SeparateStack(Stack):
+    """Its parts: the services, `nats-server`, and with more than one gateway `gateway-2`, `gateway-3` …"""
+
+    def __init__(self, nats: NatsServer, services: dict[str, ServiceProcess]) -> None:
+        gateways = [service.address for service in services.values() if service.service == "gateway"]
+        super().__init__(",".join(gateways))
+        self.nats = nats
+        self.services = services
+        self._comebacks: set[asyncio.Task[None]] = set()
+
+    def pid(self, part: str) -> int:
+        return self._part(part).pid
+
+    def kill(self, part: str) -> None:
+        self._comebacks.add(asyncio.create_task(self._bounce(part)))
+
+    async def _bounce(self, part: str) -> None:
+        await self._part(part).kill()
+        await self._part(part).start()
+
+    def _part(self, part: str) -> NatsServer | ServiceProcess:
+        return self.nats if part == NATS else self.services[part]
+
+    async def start(self) -> None:
+        """Start all services, in no order."""
+        async with asyncio.TaskGroup() as starting:
+            for service in self.services.values():
+                starting.create_task(service.start())
+
+    async def stop(self) -> None:
+        """Stop all services gracefully, those first that others do not need.
+
+        Raises:
+            AssertionError: one does not come back, or does not stop cleanly.
+        """
+        for comeback in self._comebacks:
+            await comeback
+        codes = {name: await service.stop() for name, service in reversed(list(self.services.items()))}
+        assert set(codes.values()) == {0}, f"exit codes of the services: {codes}"
+
+    async def kill_all(self) -> None:
+        """kill -9 of what still runs."""
+        for comeback in self._comebacks:
+            comeback.cancel()
+        for service in self.services.values():
+            await service.kill()
+
+
+@asynccontextmanager
+async def separate_stack(
+    folder: Path, point: cql.ContactPoint, *, gateways: int = 1, replicas: int = 1
+) -> AsyncIterator[SeparateStack]:
+    """All of it, with a keyspace and a NATS of its own; stopped gracefully afterwards. Logs are in `folder`."""
+    async with tables_for_all(point, replicas) as name, nats_server() as nats, AsyncExitStack() as connections:
+        on_cassandra = {"store": "cassandra", "cassandra_nodes": str(point), "cassandra_keyspace": name}
+        addresses = {service: f"127.0.0.1:{free_port()}" for service in ("message_store", "presence", "channel")}
+        services: dict[str, ServiceProcess] = {}
+
+        async def add(service: str, address: str, name: str, **settings: str) -> None:
+            channel = await connections.enter_async_context(open_channel(address))
+            services[name] = ServiceProcess(
+                service,
+                address,
+                channel,
+                folder / f"{name}.log",
+                bus_address=nats.address,
+                drain_seconds=_DRAIN_SECONDS,
+                **settings,
+            )
+
+        for service, settings in {
+            "message_store": on_cassandra,
+            "presence": {},
+            "channel": {**on_cassandra, "message_store": addresses["message_store"], "development": "true"},
+        }.items():
+            await add(service, addresses[service], service, **settings)
+        for number in range(1, gateways + 1):
+            suffix = f"-{number}" if number > 1 else ""
+            await add("gateway", f"127.0.0.1:{free_port()}", f"gateway{suffix}", **addresses)
+        stack = SeparateStack(nats, services)
+        try:
+            await stack.start()
+            yield stack
+            await stack.stop()
+        finally:
+            await stack.kill_all()
+
+
+@asynccontextmanager
+async def tables_for_all(point: cql.ContactPoint, replicas: int = 1) -> AsyncIterator[str]:
+    """A new keyspace with the tables of every service, dropped afterwards."""
+    async with keyspace(point, "tertulia", replicas) as name:
+        async with cassandra_session([ContactPoint(*point)], name) as session:
+            await migrate(session, log_store.COMPONENT, log_store.MIGRATIONS)
+            await migrate(session, directory.COMPONENT, directory.MIGRATIONS)
+        yield name

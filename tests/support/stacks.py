@@ -1,0 +1,29 @@
+"""The ways to run Tertulia on which every end-to-end story is told."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.separate import separate_stack
+from tests.support.stack import Stack, running_stack
+
+SERVE, SEPARATE = "serve-on-sqlite", "separate-on-cassandra"
+
+# Each way in one worker, so that its stack is started once per file, not once per file and worker.
+BOTH = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in (SERVE, SEPARATE)]
+"""For the `params` of a fixture."""
+
+
+@asynccontextmanager
+async def stack_of(request: pytest.FixtureRequest, folder: Path, *, gateways: int = 1) -> AsyncIterator[Stack]:
+    """The stack of a fixture with `params=BOTH`, with its data and logs in `folder`."""
+    if request.param == SERVE:
+        assert gateways == 1, "serve has one gateway"
+        async with running_stack(folder / "data") as stack:
+            yield stack
+    else:
+        point = request.getfixturevalue("cassandra")
+        async with separate_stack(folder, point, gateways=gateways) as separate:
+            yield separate
