@@ -8,6 +8,7 @@
     ├── NotFound             no such thing, or none that the caller may know of
     ├── AlreadyExists        another thing has that id
     ├── FailedPrecondition   the state of the thing does not allow it
+    ├── Aborted              somebody else was first; read again and decide anew
     ├── OutOfRange           a search ended at its limit
     ├── ResourceExhausted    a limit is reached
     ├── Unimplemented        no such method
@@ -90,6 +91,10 @@ class FailedPrecondition(TertuliaError):
     code = grpc.StatusCode.FAILED_PRECONDITION
 
 
+class Aborted(TertuliaError):
+    code = grpc.StatusCode.ABORTED
+
+
 class OutOfRange(TertuliaError):
     code = grpc.StatusCode.OUT_OF_RANGE
 
@@ -123,6 +128,7 @@ CLASS_OF_CODE: Mapping[grpc.StatusCode, type[TertuliaError]] = {
         NotFound,
         AlreadyExists,
         FailedPrecondition,
+        Aborted,
         OutOfRange,
         ResourceExhausted,
         Unimplemented,

@@ -7,8 +7,8 @@ from libs.directory.keys import ChannelKey, MemberKey, UserKey
 from libs.directory.members import Member
 from libs.directory.positions import Position
 from libs.rpc.caller import Caller
+from libs.rpc.page_tokens import PageTokens
 from services.channel.access import Access
-from services.channel.page_tokens import PageTokens
 from services.channel.rules import is_member
 from services.channel.seats import Seat, Seats, activity
 

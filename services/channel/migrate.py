@@ -1,52 +1,8 @@
-"""`python -m services.channel.migrate`: bring the tables in Cassandra to what this program needs.
+"""`python -m services.channel.migrate`: see `libs.cassandra.command`. It reads the settings of channel."""
 
-It reads the settings of channel. Run one at a time, before the processes that need the new schema are started.
-"""
-
-import argparse
-import asyncio
-
-import structlog
-
-from libs.cassandra import migrate
+from libs.cassandra.command import migrate_command
 from libs.directory.cassandra import COMPONENT, MIGRATIONS
-from libs.runtime.logs import configure_logs
-from libs.runtime.process import report_failure
-from libs.runtime.settings import load_settings
 from services.channel.settings import ChannelSettings
-from services.channel.stores import open_session
-
-NAME = "channel.migrate"
-
-
-async def run(settings: ChannelSettings, create_with_replicas: int) -> None:
-    """Make the keyspace if that is asked for, and apply the migrations that are missing.
-
-    Raises:
-        CannotStart: there is no keyspace, or the schema is newer than this program.
-    """
-    async with open_session(settings, create_with_replicas) as session:
-        version = await migrate(session, COMPONENT, MIGRATIONS)
-        structlog.get_logger().info("schema_is_current", keyspace=session.keyspace, version=version)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m services.channel.migrate", description=__doc__)
-    parser.add_argument(
-        "--create-with-replicas",
-        type=int,
-        default=0,
-        metavar="N",
-        help="create the keyspace if it is missing, with N replicas in every data centre (3 in production)",
-    )
-    arguments = parser.parse_args()
-    configure_logs(NAME, "info")
-    try:
-        asyncio.run(run(load_settings(ChannelSettings), arguments.create_with_replicas))
-    except Exception as error:  # noqa: BLE001 - the last place: what got here ends the process
-        report_failure(error)
-        raise SystemExit(1) from None
-
 
 if __name__ == "__main__":
-    main()
+    migrate_command(ChannelSettings, COMPONENT, MIGRATIONS)

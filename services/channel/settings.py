@@ -2,41 +2,24 @@
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from libs.cassandra import ContactPoint, parse_contact_points
+from libs.cassandra.settings import EngineSettings
 from libs.directory.applications import Key
-from libs.runtime.settings import ServiceSettings
 from services.channel.secret_string import SecretMalformed, parse_secret
 
 DEVELOPMENT_SECRET = "sk.dev.dev.tertulia-development-secret-not-for-production"  # noqa: S105 - known to everybody
 _LOCAL = re.compile(r"unix:.+|(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+")
 
 
-class ChannelSettings(ServiceSettings, service="channel"):
+class ChannelSettings(EngineSettings, service="channel"):
     """What the channel service can be told."""
 
-    store: Literal["sqlite", "cassandra"] = Field(
-        default="sqlite", description="The engine that keeps applications, users, channels, members and positions."
-    )
     database: Path | None = Field(
         default=None, description="With sqlite, needed: the file. One process at a time uses it."
     )
-    cassandra_nodes: str = Field(
-        default="127.0.0.1:9042",
-        description="Some nodes of the ring, `host[:port],host[:port]…`; the others are learnt from them.",
-    )
-    cassandra_keyspace: str = Field(
-        default="tertulia",
-        description="Their keyspace, with the schema that `python -m services.channel.migrate` makes.",
-    )
-    cassandra_data_center: str = Field(
-        default="", description="The data centre whose nodes are asked. Empty: that of `cassandra_nodes`."
-    )
-    cassandra_user: str = Field(default="", description="Empty: Cassandra asks for none.")
-    cassandra_password: SecretStr = Field(default=SecretStr(""), description="Of `cassandra_user`.")
     message_store: str = Field(description="Address of message_store: `host:port`, `dns:///name:port` or `unix:/path`.")
     bus_address: str = Field(default="nats://127.0.0.1:4222", description="Address of NATS: `nats://host:port`.")
     max_channel_members: int = Field(
@@ -59,17 +42,6 @@ class ChannelSettings(ServiceSettings, service="channel"):
         default=SecretStr(DEVELOPMENT_SECRET),
         description="The development application's server key, `sk.<application>.<key>.<text>`. Valid while `development`.",
     )
-
-    @field_validator("cassandra_nodes")
-    @classmethod
-    def _are_nodes(cls, text: str) -> str:
-        parse_contact_points(text)
-        return text
-
-    @property
-    def cassandra_contact_points(self) -> list[ContactPoint]:
-        """The nodes in `cassandra_nodes`."""
-        return parse_contact_points(self.cassandra_nodes)
 
     @property
     def development_key(self) -> Key | None:

@@ -1,9 +1,9 @@
 """The engine of the directory, as the settings say."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 
-from libs.cassandra import Session, cassandra_session
+from libs.cassandra.settings import open_session
 from libs.directory import Directory
 from libs.directory.cassandra import cassandra_directory
 from libs.directory.sqlite import sqlite_directory
@@ -26,19 +26,3 @@ async def open_directory(settings: ChannelSettings) -> AsyncIterator[Directory]:
     else:
         async with open_session(settings) as session, cassandra_directory(session) as directory:
             yield directory
-
-
-def open_session(settings: ChannelSettings, create_with_replicas: int = 0) -> AbstractAsyncContextManager[Session]:
-    """Connect to the keyspace; with `create_with_replicas` make it if it is missing.
-
-    Raises:
-        CannotStart: there is no such keyspace, or the credentials are wrong.
-    """
-    return cassandra_session(
-        settings.cassandra_contact_points,
-        settings.cassandra_keyspace,
-        data_center=settings.cassandra_data_center,
-        user=settings.cassandra_user,
-        password=settings.cassandra_password.get_secret_value(),
-        create_with_replicas=create_with_replicas,
-    )

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from libs.cassandra import Session, cassandra_session
+from libs.cassandra.settings import open_session
 from libs.log_store import LogStore
 from libs.log_store.cassandra import cassandra_log_store
 from libs.log_store.sqlite import sqlite_log_store
@@ -37,21 +37,3 @@ async def open_log_store(settings: MessageStoreSettings, incarnation: str) -> As
     else:
         async with open_session(settings) as session, cassandra_log_store(session, incarnation) as cassandra:
             yield cassandra
-
-
-@asynccontextmanager
-async def open_session(settings: MessageStoreSettings, create_with_replicas: int = 0) -> AsyncIterator[Session]:
-    """Connect to the keyspace of the logs; a ring that does not answer is waited for.
-
-    Raises:
-        CannotStart: there is no such keyspace, or the credentials are wrong.
-    """
-    async with cassandra_session(
-        settings.cassandra_contact_points,
-        settings.cassandra_keyspace,
-        data_center=settings.cassandra_data_center,
-        user=settings.cassandra_user,
-        password=settings.cassandra_password.get_secret_value(),
-        create_with_replicas=create_with_replicas,
-    ) as session:
-        yield session

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from libs.cassandra import parse_contact_points
 from services.channel.settings import DEVELOPMENT_SECRET, ChannelSettings
 
 
@@ -43,7 +44,7 @@ def test_a_malformed_development_secret_is_refused_and_not_shown() -> None:
 
 
 def test_nodes_of_cassandra_are_named_with_or_without_a_port() -> None:
-    assert settings(cassandra_nodes="a, b:9043").cassandra_contact_points == [("a", 9042), ("b", 9043)]
+    assert parse_contact_points(settings(cassandra_nodes="a, b:9043").cassandra_nodes) == [("a", 9042), ("b", 9043)]
 
 
 @pytest.mark.parametrize("nodes", ["", ",", "a:b", "a:0", ":9042"])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.errors import InvalidArgument
-from services.channel.page_tokens import PageTokens
+from libs.rpc.page_tokens import PageTokens
 
 SECRET = bytes(32)
 TOKENS = PageTokens(SECRET, "alice", "members", "team")

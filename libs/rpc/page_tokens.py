@@ -17,7 +17,7 @@ class PageTokens:
     """Signs where the next page of one list begins. A token is good for the same list and caller only."""
 
     def __init__(self, secret: bytes, *scope: str) -> None:
-        """`secret` is the application's; `scope` names the list, its subject and the caller."""
+        """`secret` is shared by all who seal and unseal; `scope` names the list, its subject and the caller."""
         self._secret = secret
         self._scope = orjson.dumps(scope)
 
@@ -33,7 +33,7 @@ class PageTokens:
             InvalidArgument: PAGE_TOKEN_INVALID: the token was not given for this list and caller.
         """
         try:
-            sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+            sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             sealed = b""
         mac, payload = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]

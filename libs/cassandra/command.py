@@ -1,0 +1,42 @@
+"""The `migrate` command of a service: brings its tables in Cassandra to what the program needs.
+
+Run one at a time, before the processes that need the new schema are started.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from libs.cassandra.migrations import Migration, migrate
+from libs.cassandra.settings import EngineSettings, open_session
+from libs.runtime.logs import configure_logs
+from libs.runtime.process import report_failure
+from libs.runtime.settings import load_settings
+
+
+def migrate_command(settings_class: type[EngineSettings], component: str, migrations: Sequence[Migration]) -> None:
+    """Read the settings of the service and the command line, make the keyspace if that is asked for, and migrate."""
+    service = settings_class.service
+    parser = argparse.ArgumentParser(prog=f"python -m services.{service}.migrate", description=__doc__)
+    parser.add_argument(
+        "--create-with-replicas",
+        type=int,
+        default=0,
+        metavar="N",
+        help="create the keyspace if it is missing, with N replicas in every data centre (3 in production)",
+    )
+    arguments = parser.parse_args()
+
+    async def run(settings: EngineSettings) -> None:
+        async with open_session(settings, arguments.create_with_replicas) as session:
+            version = await migrate(session, component, migrations)
+            structlog.get_logger().info("schema_is_current", keyspace=session.keyspace, version=version)
+
+    configure_logs(f"{service}.migrate", "info")
+    try:
+        asyncio.run(run(load_settings(settings_class)))
+    except Exception as error:  # noqa: BLE001 - the last place: what got here ends the process
+        report_failure(error)
+        raise SystemExit(1) from None
