@@ -12,6 +12,7 @@ import structlog
 from libs.cassandra.migrations import Migration, migrate
 from libs.cassandra.settings import EngineSettings, open_session
 from libs.runtime.logs import configure_logs
+from libs.runtime.parent import stop_with_parent
 from libs.runtime.process import report_failure
 from libs.runtime.settings import load_settings
 
@@ -36,6 +37,7 @@ def migrate_command(settings_class: type[EngineSettings], component: str, migrat
 
     configure_logs(f"{service}.migrate", "info")
     try:
+        stop_with_parent()
         asyncio.run(run(load_settings(settings_class)))
     except Exception as error:  # noqa: BLE001 - the last place: what got here ends the process
         report_failure(error)

@@ -17,6 +17,17 @@ def serve(
         int | None,
         typer.Option(min=1, max=65000, help="Serve Prometheus metrics, one port per service from this one on."),
     ] = None,
+    cassandra: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST[:PORT],…",
+            help="Keep everything in this Cassandra instead of SQLite files. Keyspace and tables are made if they are missing.",
+        ),
+    ] = "",
+    keyspace: Annotated[str, typer.Option(help="With --cassandra: the keyspace.")] = "tertulia",
+    nats: Annotated[
+        str, typer.Option(metavar="nats://HOST:PORT", help="Use this NATS server instead of starting one.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Say that it is ready with a JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log to standard error, not into DATA/logs.")] = False,
 ) -> None:
@@ -25,9 +36,16 @@ def serve(
     Prints one line that begins with `ready` once everything answers.
     """
     # here, because every other command of the command line loads this module and needs none of it
+    from services.serve.plan import Elsewhere  # noqa: PLC0415
     from services.serve.run import Options, run  # noqa: PLC0415
 
     options = Options(
-        port=port, default_port=DEFAULT_PORT, data=data, metrics_port=metrics_port, json=json, verbose=verbose
+        port=port,
+        default_port=DEFAULT_PORT,
+        data=data,
+        metrics_port=metrics_port,
+        elsewhere=Elsewhere(cassandra, keyspace, nats),
+        json=json,
+        verbose=verbose,
     )
     raise typer.Exit(run(options))

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from libs.runtime.errors import CannotStart
@@ -16,6 +16,7 @@ from services.serve.ready import Ready
 
 _START_SECONDS = 30.0  # a cold disk and a busy machine; usually it takes less than one
 _LOOK_SECONDS = 0.03
+_WAITING_SECONDS = 3.0  # it may wait for a moment without anybody's being told
 _STOP_SECONDS = 15.0  # a service drains for less; what is still there then is killed
 _BACKOFF_SECONDS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # waits before the first, second … restart in a row
 _STEADY_SECONDS = 10.0  # who ran for so long begins with the first wait again
@@ -32,11 +33,14 @@ class Part:
     """What it gets beside the supervisor's own."""
     needs: Sequence[str]
     """The names of the parts that are to be ready before it starts."""
-    ready: Ready
+    ready: Ready | None
+    """Tells when it answers. None: it is to end by itself, and is ready then."""
     log: Path | None
     """The file that its output is appended to. None: the supervisor's standard error."""
     lock: int
     """A descriptor that it inherits."""
+    waits: Mapping[str, str] = field(default_factory=dict)
+    """Events of its log that say what it waits for, and what they mean to a person. While it waits, so does its keeper."""
 
 
 class Keeper:
@@ -54,22 +58,25 @@ class Keeper:
         return self._process.pid if self._process else 0
 
     async def start(self) -> None:
-        """Start the part for the first time and wait until it answers.
+        """Start the part for the first time and wait until it answers, or has done its work.
 
         Raises:
-            CannotStart: it ended, or it does not answer. The message holds its last words.
+            CannotStart: it failed, or it neither answers nor says what it waits for. The message holds its last words.
         """
         process = await self._spawn()
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                while not await self._part.ready():
-                    if process.returncode is not None:
-                        raise CannotStart(f"{self._part.name} {_manner_of(process)}{self._last_words()}")
-                    await asyncio.sleep(_LOOK_SECONDS)
-        except TimeoutError:
-            raise CannotStart(
-                f"{self._part.name} does not answer after {_START_SECONDS:.0f} s{self._last_words()}"
-            ) from None
+        loop = asyncio.get_running_loop()
+        begun, told = loop.time(), ""
+        while not await self._is_ready(process):
+            if process.returncode is not None:
+                raise CannotStart(f"{self._part.name} {_manner_of(process)}{self._last_words()}")
+            waited = loop.time() - begun
+            reason = self._waits_for() if self._part.waits and waited > _WAITING_SECONDS else None
+            if reason is None and waited > _START_SECONDS:
+                raise CannotStart(f"{self._part.name} does not answer after {_START_SECONDS:.0f} s{self._last_words()}")
+            if reason and reason != told:
+                self._tell(f"{self._part.name} waits: {reason}")
+                told = reason
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def keep(self) -> None:
         """Restart the part whenever it dies, for ever."""
@@ -130,27 +137,42 @@ class Keeper:
                 os.close(output)
         return self._process
 
-    def _last_words(self) -> str:
+    async def _is_ready(self, process: asyncio.subprocess.Process) -> bool:
+        if self._part.ready is None:
+            return process.returncode == 0
+        return await self._part.ready()
+
+    def _waits_for(self) -> str | None:
+        """What it said last that it waits for; None: nothing. Where its log is no file the reader of that sees it himself."""
         if self._part.log is None:
             return ""
+        events = [str(entry.get("event")) for entry in map(_entry_in, self._logged()) if entry]
+        return next((self._part.waits[event] for event in reversed(events) if event in self._part.waits), None)
+
+    def _logged(self) -> list[str]:
+        if self._part.log is None:
+            return []
         with self._part.log.open("rb") as log:
             log.seek(self._log_start)
-            lines = log.read().decode(errors="replace").splitlines()
-        for line in lines:
-            if reason := _reason_in(line):
-                return f": {reason}"
+            return log.read().decode(errors="replace").splitlines()
+
+    def _last_words(self) -> str:
+        lines = self._logged()
+        for entry in map(_entry_in, lines):
+            if entry and entry.get("event") == "cannot_start":  # logged by libs.runtime.process
+                return f": {entry.get('error')}"
+        if not lines:
+            return ""
         return "\n".join([f"; its log {self._part.log} ends with", *lines[-_LAST_WORDS:]])
 
 
-def _reason_in(line: str) -> str | None:
-    """The reason in a line that `libs.runtime.process` logged about a start that failed."""
+def _entry_in(line: str) -> dict[str, object] | None:
+    """What a line of a log of ours says; None: it is none."""
     try:
         entry = json.loads(line)
     except ValueError:
         return None
-    if isinstance(entry, dict) and entry.get("event") == "cannot_start":
-        return str(entry.get("error"))
-    return None
+    return entry if isinstance(entry, dict) else None
 
 
 def _manner_of(process: asyncio.subprocess.Process) -> str:

@@ -1,4 +1,7 @@
-"""What runs, with which settings: one machine, gRPC on Unix sockets, NATS and the gateway on loopback."""
+"""What runs, with which settings: one machine, gRPC on Unix sockets, NATS and the gateway on loopback, SQLite files.
+
+Instead of its own NATS and of SQLite it may use servers that are there already.
+"""
 
 import shutil
 import sys
@@ -14,6 +17,11 @@ from services.serve.ready import grpc_serving, nats_serving
 
 HOST = "127.0.0.1"  # never another: the development key is known to everybody
 NATS = "nats-server"
+_WAITS = {
+    "cassandra_does_not_answer": "Cassandra does not answer",
+    "another_process_owns_the_logs": "another process owns the logs in this keyspace and is alive; "
+    "stop it, or choose another keyspace with --keyspace",
+}
 DRAIN_SECONDS = 5  # for open sessions and calls: a person at a terminal waits for it
 
 
@@ -26,20 +34,33 @@ class Ports(NamedTuple):
     """The first service's metrics are served here, the next one's at the port above, and so on. None: none are."""
 
 
+class Elsewhere(NamedTuple):
+    """Servers that run already. Empty: what stands for them here."""
+
+    cassandra: str = ""
+    """Nodes, `host[:port],host[:port]…`."""
+    keyspace: str = ""
+    nats: str = ""
+    """`nats://host:port`."""
+
+
 class _Service(NamedTuple):
     name: str
     needs: Sequence[str]
     settings: Mapping[str, str]
 
 
-def plan(places: Places, ports: Ports, *, verbose: bool) -> list[Part]:
+def plan(places: Places, ports: Ports, elsewhere: Elsewhere, *, verbose: bool) -> list[Part]:
     """The parts, each after those that it needs. `verbose`: they log to standard error instead of into files.
 
     Raises:
         CannotStart: nats-server is not installed.
     """
-    parts = [_nats(places, ports, verbose=verbose)]
-    for index, service in enumerate(_services(places, ports)):
+    parts = [] if elsewhere.nats else [_nats(places, ports, verbose=verbose)]
+    if elsewhere.cassandra:
+        parts += _migrations(places, elsewhere, verbose=verbose)
+    there = {part.name for part in parts}
+    for index, service in enumerate(_services(places, ports, elsewhere)):
         settings = {**service.settings, "drain_seconds": str(DRAIN_SECONDS)}
         if ports.first_metrics is not None:
             settings["metrics_listen"] = f"{HOST}:{ports.first_metrics + index}"
@@ -47,39 +68,44 @@ def plan(places: Places, ports: Ports, *, verbose: bool) -> list[Part]:
         parts.append(
             Part(
                 name=service.name,
-                # -P: a folder named `services` where the command was given is not ours
-                command=[sys.executable, "-P", "-m", f"services.{service.name}"],
+                command=_python(f"services.{service.name}"),
                 environment={f"{prefix}{key.upper()}": value for key, value in settings.items()},
-                needs=service.needs,
+                needs=[need for need in service.needs if need in there],
                 ready=grpc_serving(settings["listen"]),
                 log=_log(places, service.name, verbose=verbose),
                 lock=places.lock,
+                waits=_WAITS if service.settings.get("store") == "cassandra" else {},
             )
         )
+        there.add(service.name)
     return parts
 
 
-def _services(places: Places, ports: Ports) -> list[_Service]:
-    bus = f"nats://{HOST}:{ports.nats}"
+def _services(places: Places, ports: Ports, elsewhere: Elsewhere) -> list[_Service]:
+    bus = elsewhere.nats or f"nats://{HOST}:{ports.nats}"
     message_store, channel, presence = (
         f"unix:{places.sockets / name}.sock" for name in ("message_store", "channel", "presence")
     )
     return [
         _Service(
             "message_store",
-            [NATS],
-            {"listen": message_store, "bus_address": bus, "data_dir": str(places.data / "message_store")},
+            [NATS, _migration("message_store")],
+            {
+                "listen": message_store,
+                "bus_address": bus,
+                **(_on_cassandra(elsewhere) or {"data_dir": str(places.data / "message_store")}),
+            },
         ),
         _Service("presence", [NATS], {"listen": presence, "bus_address": bus}),
         _Service(
             "channel",
-            [NATS, "message_store"],
+            [NATS, "message_store", _migration("channel")],
             {
                 "listen": channel,
                 "bus_address": bus,
                 "message_store": message_store,
-                "database": str(places.data / "channel" / "channel.sqlite"),
                 "development": "true",
+                **(_on_cassandra(elsewhere) or {"database": str(places.data / "channel" / "channel.sqlite")}),
             },
         ),
         _Service(
@@ -96,11 +122,52 @@ def _services(places: Places, ports: Ports) -> list[_Service]:
     ]
 
 
+def _on_cassandra(elsewhere: Elsewhere) -> dict[str, str]:
+    """The settings of a service that keeps its data there; none where there is no Cassandra."""
+    if not elsewhere.cassandra:
+        return {}
+    return {
+        "store": "cassandra",
+        "cassandra_nodes": elsewhere.cassandra,
+        "cassandra_keyspace": elsewhere.keyspace,
+    }
+
+
+def _migrations(places: Places, elsewhere: Elsewhere, *, verbose: bool) -> list[Part]:
+    """One after the other: two at a time could change the schema against each other."""
+    parts: list[Part] = []
+    for service in ("message_store", "channel"):
+        prefix = environment_prefix(service)
+        parts.append(
+            Part(
+                name=_migration(service),
+                # one replica is what a single node can have; who wants more makes the keyspace first
+                command=_python(f"services.{service}.migrate", "--create-with-replicas=1"),
+                environment={f"{prefix}{key.upper()}": value for key, value in _on_cassandra(elsewhere).items()},
+                needs=[part.name for part in parts],
+                ready=None,
+                log=_log(places, _migration(service), verbose=verbose),
+                lock=places.lock,
+                waits=_WAITS,
+            )
+        )
+    return parts
+
+
+def _migration(service: str) -> str:
+    return f"{service}.migrate"
+
+
+def _python(module: str, *arguments: str) -> list[str | Path]:
+    """-P: a folder named `services` where the command was given is not ours."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
 def _nats(places: Places, ports: Ports, *, verbose: bool) -> Part:
     arguments = [_nats_binary(), "--addr", HOST, "--port", str(ports.nats)]
     return Part(
         name=NATS,
-        command=[sys.executable, "-P", "-m", "services.serve.child", *arguments],
+        command=_python("services.serve.child", *arguments),
         environment={},
         needs=[],
         ready=nats_serving(ports.nats),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from libs.runtime.errors import CannotStart, causes_of
 from services.serve.places import Places, free_port, require_free, taken
-from services.serve.plan import HOST, Ports, plan
+from services.serve.plan import HOST, Elsewhere, Ports, plan
 from services.serve.supervisor import supervise
 
 
@@ -23,6 +23,7 @@ class Options(NamedTuple):
     """Where clients look that were told nothing."""
     data: Path
     metrics_port: int | None
+    elsewhere: Elsewhere
     json: bool
     verbose: bool
 
@@ -76,7 +77,8 @@ async def _run(options: Options, places: Places) -> None:
             )
         print(line, flush=True)  # noqa: T201 - this is what the command says
 
-    await supervise(plan(places, ports, verbose=options.verbose), stop=stop, kill=kill, ready=ready, tell=_tell)
+    parts = plan(places, ports, options.elsewhere, verbose=options.verbose)
+    await supervise(parts, stop=stop, kill=kill, ready=ready, tell=_tell)
 
 
 def _tell(message: str) -> None:

@@ -32,12 +32,13 @@ async def supervise(
             await answering[need].wait()
         await keepers[part.name].start()
         answering[part.name].set()
-        await keepers[part.name].keep()
+        if part.ready is not None:
+            await keepers[part.name].keep()
 
     async def announce() -> None:
         for event in answering.values():
             await event.wait()
-        ready({name: keeper.pid for name, keeper in keepers.items()})
+        ready({part.name: keepers[part.name].pid for part in parts if part.ready is not None})
 
     async def bound_logs() -> None:
         for keeper in keepers.values():

@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from services.serve.places import Places
-from services.serve.plan import Ports, plan
+from services.serve.plan import Elsewhere, Ports, plan
 
 PLACES = Places(data=Path("/data"), sockets=Path("/data/run"), logs=Path("/data/logs"), lock=3)
+HERE = Elsewhere()
 
 
 @pytest.mark.parametrize("first_metrics", [None, 9_400])
 def test_nothing_listens_beyond_this_machine(first_metrics: int | None) -> None:
-    parts = plan(PLACES, Ports(gateway=7420, nats=4222, first_metrics=first_metrics), verbose=False)
+    parts = plan(PLACES, Ports(gateway=7420, nats=4222, first_metrics=first_metrics), HERE, verbose=False)
     for part in parts:
         for name, value in part.environment.items():
             if name.endswith("LISTEN"):
@@ -22,21 +23,38 @@ def test_nothing_listens_beyond_this_machine(first_metrics: int | None) -> None:
 
 def test_parts_come_after_what_they_need() -> None:
     seen: set[str] = set()
-    for part in plan(PLACES, Ports(7420, 4222, None), verbose=False):
+    for part in plan(PLACES, Ports(7420, 4222, None), HERE, verbose=False):
         assert set(part.needs) <= seen
         seen.add(part.name)
     assert seen == {"nats-server", "message_store", "channel", "presence", "gateway"}
 
 
 def test_metrics_ports_follow_one_another() -> None:
-    parts = plan(PLACES, Ports(7420, 4222, 9_400), verbose=False)
+    parts = plan(PLACES, Ports(7420, 4222, 9_400), HERE, verbose=False)
     ports = [value for part in parts for name, value in part.environment.items() if name.endswith("METRICS_LISTEN")]
     assert ports == [f"127.0.0.1:{port}" for port in range(9_400, 9_404)]
 
 
 def test_verbose_parts_log_to_standard_error() -> None:
     ports = Ports(7420, 4222, None)
-    assert {part.log for part in plan(PLACES, ports, verbose=True)} == {None}
-    assert {part.log for part in plan(PLACES, ports, verbose=False)} == {
+    assert {part.log for part in plan(PLACES, ports, HERE, verbose=True)} == {None}
+    assert {part.log for part in plan(PLACES, ports, HERE, verbose=False)} == {
         Path(f"/data/logs/{name}.log") for name in ("nats-server", "message_store", "presence", "channel", "gateway")
     }
+
+
+def test_with_servers_elsewhere_none_is_started_and_the_schema_comes_first() -> None:
+    elsewhere = Elsewhere(cassandra="10.0.0.1,10.0.0.2", keyspace="chat", nats="nats://10.0.0.3:4222")
+    parts = {part.name: part for part in plan(PLACES, Ports(7420, 4222, None), elsewhere, verbose=False)}
+    assert "nats-server" not in parts
+    assert parts["channel.migrate"].needs == ["message_store.migrate"], "one at a time"
+    for service in ("message_store", "channel"):
+        assert f"{service}.migrate" in parts[service].needs
+        for name in (service, f"{service}.migrate"):
+            environment, prefix = parts[name].environment, f"TERTULIA_{service.upper()}_"
+            assert environment[f"{prefix}STORE"] == "cassandra"
+            assert environment[f"{prefix}CASSANDRA_NODES"] == elsewhere.cassandra
+            assert environment[f"{prefix}CASSANDRA_KEYSPACE"] == "chat"
+    for name, part in parts.items():
+        addresses = [value for key, value in part.environment.items() if key.endswith("BUS_ADDRESS")]
+        assert addresses == ([] if name.endswith(".migrate") else [elsewhere.nats])
