@@ -1,5 +1,6 @@
 """Where a server is."""
 
+from collections.abc import Sequence
 from ipaddress import IPv6Address
 
 DEFAULT_PORT = 7420
@@ -19,3 +20,9 @@ def with_port(address: str) -> str:
     except ValueError:
         return address
     return f"[{address}]:{DEFAULT_PORT}"
+
+
+def listed(addresses: str | Sequence[str]) -> list[str]:
+    """Addresses, each with its port; those in one string are separated by commas."""
+    words = [addresses] if isinstance(addresses, str) else addresses
+    return [with_port(part.strip()) for word in words for part in word.split(",") if part.strip()]

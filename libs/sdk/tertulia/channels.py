@@ -1,90 +1,48 @@
 """What the client knows of its user's channels, kept current from notices and logs."""
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tertulia.buffer import EventBuffer
+from tertulia.channel_state import ChannelState
 from tertulia.chat.v1 import channel_pb2, event_pb2, session_pb2
-from tertulia.events import ChannelJoined, ChannelLeft, LogEvent, MembershipChanged, MessageReceived, ReadChanged
+from tertulia.events import (
+    ChannelDeleted,
+    ChannelJoined,
+    ChannelLeft,
+    DeliveredChanged,
+    MessageReceived,
+    PreferencesChanged,
+    ReadChanged,
+)
 from tertulia.follow import AheadRoom, Follower, Range
-from tertulia.models import Message, MyChannel, channel_from, message_from
+from tertulia.log_events import log_event_from
+from tertulia.models import MyChannel
+from tertulia.readings import preferences_from
 
 MAX_AHEAD_EVENTS = 1_024
 """Events, over all channels, that are kept while holes before them are fetched; those beyond are fetched again."""
 
-_REMEMBERED_COUNTS = 256  # per channel: (seq, message count) of the newest messages, for unread at an older position
 _MAX_STRANGERS = 1_024  # logs that were heard of before their channel notice
 _HELLO_POSITIONS = 8_000  # Hello.positions
 
 
-class _ChannelState:
-    """One channel, as mutable as `Channels` needs it."""
-
-    def __init__(self, notice: channel_pb2.MyChannel, follower: Follower, is_news: bool) -> None:
-        self.follower = follower
-        self.is_news = is_news  # joined while the client is open: what was said since then belongs to its events
-        self.member = True
-        self.head_seq = 0
-        self.read_seq = 0
-        self.last_message: Message | None = None
-        self.message_count = 0
-        self.read_count = 0
-        self.counts: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED_COUNTS)
-        self.update(notice)
-
-    def update(self, notice: channel_pb2.MyChannel) -> None:
-        self.channel = channel_from(notice.channel)
-        self.log_id = notice.channel.log_id
-        self.peer = notice.peer_user_id
-        self.head_seq = max(self.head_seq, notice.head_seq)
-        self.message_count = max(self.message_count, notice.head_message_count)
-        if notice.HasField("last_message"):
-            self._newest(notice.last_message)
-        self.read_up_to(notice.read_seq, notice.read_message_count)
-
-    def count(self, events: Sequence[event_pb2.Event]) -> None:
-        for event in events:
-            self.message_count = max(self.message_count, event.message_count)
-            if event.HasField("message"):
-                self.counts.append((event.seq, event.message_count))
-                self._newest(event)
-
-    def read_up_to(self, seq: int, message_count: int | None = None) -> None:
-        """Move the read position forward. The count there is looked up where it is not given."""
-        if seq < self.read_seq:
-            return
-        self.read_seq = seq
-        self.read_count = max(self.read_count, self._count_at(seq) if message_count is None else message_count)
-
-    def view(self) -> MyChannel:
-        return MyChannel(
-            channel=self.channel,
-            head_seq=self.head_seq,
-            last_message=self.last_message,
-            read_seq=self.read_seq,
-            unread=max(0, self.message_count - self.read_count),
-            peer=self.peer,
-        )
-
-    def _newest(self, event: event_pb2.Event) -> None:
-        if self.last_message is None or event.seq > self.last_message.seq:
-            self.last_message = message_from(self.channel.channel_id, event)
-
-    def _count_at(self, seq: int) -> int:
-        if seq >= self.head_seq:
-            return self.message_count
-        return next((count for at, count in reversed(self.counts) if at <= seq), self.read_count)
-
-
 class Channels(Mapping[str, MyChannel]):
-    """The channels that the user is in now, by id. `on_missing` is called when there is something to fetch."""
+    """The channels that the user is in now, by id. `on_missing` is called when there is something to fetch or to ask for,
+    `on_arrival`, if anybody is to be told, with a channel and a seq up to which everything has reached this device."""
 
-    def __init__(self, buffer: EventBuffer, on_missing: Callable[[], None]) -> None:
+    def __init__(
+        self, buffer: EventBuffer, on_missing: Callable[[], None], on_arrival: Callable[[str, int], None] | None
+    ) -> None:
         self._buffer = buffer
         self._on_missing = on_missing
+        self._on_arrival = on_arrival
+        self._blocked: set[str] = set()
+        self._blocked_known = False
+        self.blocked_wanted = False  # somebody mentioned the user, and it is not known whether that counts
         self._user_id = ""
-        self._states: dict[str, _ChannelState] = {}
-        self._by_log: dict[bytes, _ChannelState] = {}
+        self._states: dict[str, ChannelState] = {}
+        self._by_log: dict[bytes, ChannelState] = {}
         self._inbox_log = b""
         self._inbox_position = 0  # 0: nothing has come yet; on the next session all of it comes, or a gap
         self._noticed: set[str] = set()  # channels that this session has named
@@ -98,7 +56,7 @@ class Channels(Mapping[str, MyChannel]):
         state = self._states[channel_id]
         if not state.member:
             raise KeyError(channel_id)
-        return state.view()
+        return state.view(self._blocked)
 
     def __iter__(self) -> Iterator[str]:
         return (channel_id for channel_id, state in self._states.items() if state.member)
@@ -122,7 +80,18 @@ class Channels(Mapping[str, MyChannel]):
         if state is None:
             return seq or 0
         state.read_up_to(state.follower.position if seq is None else seq)
+        self._look_for_missing(state)
         return state.read_seq
+
+    def on_block(self, user_id: str, blocked: bool) -> None:
+        """The user has blocked somebody on this device, or taken it back."""
+        if blocked:
+            self._blocked.add(user_id)
+        else:
+            self._blocked.discard(user_id)
+        for state in self._states.values():
+            state.on_block()
+        self._on_missing()
 
     # --- a session's life ---------------------------------------------------------------------------------------------
 
@@ -130,7 +99,9 @@ class Channels(Mapping[str, MyChannel]):
         """Where the client stands, for hello. What it left is forgotten; what a hello has no room for is fetched."""
         for state in [state for state in self._states.values() if not state.member]:
             self._drop(state)
-        states = sorted(self._states.values(), key=_last_activity, reverse=True)[: _HELLO_POSITIONS - 1]
+        states = sorted(self._states.values(), key=lambda state: state.last_activity_ms, reverse=True)[
+            : _HELLO_POSITIONS - 1
+        ]
         positions = [session_pb2.Position(log_id=state.log_id, seq=state.follower.position) for state in states]
         if self._inbox_log:
             positions.append(session_pb2.Position(log_id=self._inbox_log, seq=self._inbox_position))
@@ -139,6 +110,7 @@ class Channels(Mapping[str, MyChannel]):
     def on_welcome(self, welcome: session_pb2.Welcome) -> None:
         self._user_id = welcome.user_id
         self._inbox_log = welcome.inbox_log_id
+        self._blocked_known = False  # another device may have blocked somebody meanwhile
         self._noticed.clear()
         self._strangers.clear()
         for state in self._states.values():
@@ -200,8 +172,21 @@ class Channels(Mapping[str, MyChannel]):
             return
         if read.user_id == self._user_id:
             state.read_up_to(read.read_seq, read.read_message_count)
+            self._look_for_missing(state)
         channel_id = state.channel.channel_id
         self._buffer.put_state(("read", channel_id, read.user_id), ReadChanged(channel_id, read.user_id, read.read_seq))
+
+    def on_delivered(self, delivered: session_pb2.DeliveredChanged) -> None:
+        state = self._by_log.get(delivered.log_id)
+        if state is None:
+            return
+        if delivered.user_id == self._user_id:
+            state.delivered_up_to(delivered.delivered_seq)
+        channel_id = state.channel.channel_id
+        self._buffer.put_state(
+            ("delivered", channel_id, delivered.user_id),
+            DeliveredChanged(channel_id, delivered.user_id, delivered.delivered_seq),
+        )
 
     # --- the gap filler's side ----------------------------------------------------------------------------------------
 
@@ -216,40 +201,79 @@ class Channels(Mapping[str, MyChannel]):
                 return channel_id, state.follower
         return None
 
+    # --- the asker's side ---------------------------------------------------------------------------------------------
+
+    def stale(self) -> list[str]:
+        """Channels of which only the server knows how they are."""
+        return [channel_id for channel_id, state in self._states.items() if state.member and state.stale]
+
+    def on_answer(self, answer: channel_pb2.MyChannel) -> None:
+        """The server says how a channel is."""
+        state = self._states.get(answer.channel.channel_id)
+        if state is not None and state.member:
+            state.on_answer(answer)
+
+    def on_blocked(self, user_ids: Iterable[str]) -> None:
+        """Whom the user has blocked, all of them."""
+        self._blocked = set(user_ids)
+        self._blocked_known = True
+        self.blocked_wanted = False
+
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _new_state(self, notice: channel_pb2.MyChannel) -> None:
         channel_id, log_id = notice.channel.channel_id, notice.channel.log_id
         position = min(notice.head_seq, self._joined_seqs.pop(channel_id, notice.head_seq))
         follower = Follower(position, lambda events: self._deliver(state, events), self._ahead_room)
-        state = _ChannelState(notice, follower, is_news=self._caught_up_once)
+        state = ChannelState(notice, self._user_id, follower, is_news=self._caught_up_once)
         self._states[channel_id] = state
         self._by_log[log_id] = state
         follower.want(max(notice.head_seq, self._strangers.pop(log_id, 0)))
         self._look_for_missing(state)
         if state.is_news:
             self._buffer.put_state(("channel", channel_id), ChannelJoined(state.channel))
+        if notice.unread_count:
+            self._arrived(state, notice.head_seq)  # the application has the newest message, and how many there are
 
-    def _deliver(self, state: _ChannelState, events: Sequence[event_pb2.Event]) -> bool:
+    def _deliver(self, state: ChannelState, events: Sequence[event_pb2.Event]) -> bool:
         channel_id = state.channel.channel_id
-        told = [told for event in events if (told := _log_event(channel_id, event)) is not None]
+        told = [told for event in events if (told := log_event_from(channel_id, event)) is not None]
         if not self._buffer.offer(told):
             return False
-        state.count(events)
+        state.apply(events)
+        if state.mentioned and not self._blocked_known:
+            self.blocked_wanted = True
+            self._on_missing()
+        if any(isinstance(event, MessageReceived) and event.message.author != self._user_id for event in told):
+            self._arrived(state, told[-1].seq)
+        if told and isinstance(told[-1], ChannelDeleted):
+            state.member = False
+            state.follower.want_no_more()
         return True
 
-    def _look_for_missing(self, state: _ChannelState) -> None:
+    def _arrived(self, state: ChannelState, seq: int) -> None:
+        if self._on_arrival is not None and state.wants_receipts and seq > state.delivered_seq:
+            state.delivered_up_to(seq)
+            self._on_arrival(state.channel.channel_id, seq)
+
+    def _look_for_missing(self, state: ChannelState) -> None:
         if state.follower.missing:
             self._missing[state.channel.channel_id] = None
             self._on_missing()
+        elif state.stale:
+            self._on_missing()
 
     def _follow_inbox(self, ranges: Iterable[Range]) -> None:
-        """The inbox tells of channels joined and left; of several such events the last counts. What it does not tell, the
-        notices after a welcome do: a gap in it is passed over."""
+        """The inbox tells of channels joined and left, of several such events the last counts, and of preferences. What it
+        does not tell, the notices after a welcome do: a gap in it is passed over."""
         last: dict[str, event_pb2.Event] = {}
         for part in ranges:
             for event in part.events or ():
-                if event.seq > self._inbox_position:
+                if event.seq <= self._inbox_position:
+                    continue
+                if event.HasField("channel_preferences_changed"):
+                    self._on_preferences(event.channel_preferences_changed)
+                else:
                     last[event.channel_joined.channel_id or event.channel_left.channel_id] = event
             self._inbox_position = max(part.to_seq, self._inbox_position)
         for channel_id, event in last.items():
@@ -257,6 +281,14 @@ class Channels(Mapping[str, MyChannel]):
                 self._on_joined(channel_id, event.channel_joined.joined_seq)
             elif event.HasField("channel_left"):
                 self._on_left(channel_id)
+
+    def _on_preferences(self, change: event_pb2.ChannelPreferencesChanged) -> None:
+        state = self._by_log.get(change.log_id)
+        if state is not None and state.prefer(change.preferences):
+            self._buffer.put_state(
+                ("preferences", change.channel_id),
+                PreferencesChanged(change.channel_id, preferences_from(change.preferences)),
+            )
 
     def _on_joined(self, channel_id: str, joined_seq: int) -> None:
         state = self._states.get(channel_id)
@@ -274,39 +306,18 @@ class Channels(Mapping[str, MyChannel]):
         if state is not None:
             self._become_stranger(state)
 
-    def _become_member(self, state: _ChannelState) -> None:
+    def _become_member(self, state: ChannelState) -> None:
         if not state.member:
             state.member = True
             self._buffer.put_state(("channel", state.channel.channel_id), ChannelJoined(state.channel))
 
-    def _become_stranger(self, state: _ChannelState) -> None:
+    def _become_stranger(self, state: ChannelState) -> None:
         if state.member:
             state.member = False
             state.follower.want_no_more()
             self._buffer.put_state(("channel", state.channel.channel_id), ChannelLeft(state.channel.channel_id))
 
-    def _drop(self, state: _ChannelState) -> None:
+    def _drop(self, state: ChannelState) -> None:
         state.follower.forget_ahead()
         del self._states[state.channel.channel_id]
         del self._by_log[state.log_id]
-
-
-def _log_event(channel_id: str, event: event_pb2.Event) -> LogEvent | None:
-    """What the application is told of an event; nothing of kinds that this version does not know."""
-    if event.HasField("message"):
-        return MessageReceived(message_from(channel_id, event))
-    if event.HasField("membership_change"):
-        change = event.membership_change
-        return MembershipChanged(
-            channel_id=channel_id,
-            seq=event.seq,
-            time_ms=event.time_ms,
-            by=event.sender_user_id,
-            added=tuple(change.added_user_ids),
-            removed=tuple(change.removed_user_ids),
-        )
-    return None
-
-
-def _last_activity(state: _ChannelState) -> int:
-    return state.last_message.time_ms if state.last_message is not None else 0

@@ -1,121 +1,29 @@
 """The client: a live conversation that survives its connections."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import grpc
-from google.protobuf.message import Message as ProtoMessage
 
-from tertulia.addresses import DEFAULT_ADDRESS, with_port
-from tertulia.api import CALL_SECONDS, Caller, ChannelCalls, PresenceCalls, UserCalls
+from tertulia.actor import Actor
+from tertulia.addresses import DEFAULT_ADDRESS, listed
+from tertulia.asking import Asker
 from tertulia.buffer import DEFAULT_CAPACITY, EventBuffer
 from tertulia.channels import Channels
-from tertulia.chat.v1 import event_pb2, session_pb2
 from tertulia.errors import NOT_ENTERED, ClientClosed, TertuliaError, Unreachable
 from tertulia.events import ClientEvent, ConnectionChanged, ConnectionState
 from tertulia.gaps import GapFiller
-from tertulia.history import MessageCalls
 from tertulia.inbound import Inbound
-from tertulia.models import MyChannel, Sent
+from tertulia.models import MyChannel
 from tertulia.outbox import Outbox
 from tertulia.session import FLUSH_SECONDS, Session, TokenProvider, Tokens
-
-SEND_SECONDS = 30.0
-"""How long a send may take, retries and reconnecting included, where the caller does not say."""
 
 CONNECT_SECONDS = 10.0
 """How long the first connection may take, where the caller does not say."""
 
 _END_SECONDS = 1.0  # for the server to end its side of the stream after ours
-
-Response = TypeVar("Response", bound=ProtoMessage)
-
-
-class Actor:
-    """All that can be done in the name of somebody: the token's own user, or for a server key any user of its."""
-
-    def __init__(self, outbox: Outbox, as_user: str) -> None:
-        self._outbox = outbox
-        self._as_user = as_user
-        self._caller = Caller(outbox.calls, as_user)
-        self.users = UserCalls(self._caller)
-        self.channels = ChannelCalls(self._caller)
-        self.messages = MessageCalls(self._caller)
-        self.presence = PresenceCalls(self._caller)
-
-    async def send(
-        self,
-        channel_id: str,
-        text: str = "",
-        *,
-        reply_to: int = 0,
-        mentions: Sequence[str] = (),
-        custom_type: str = "",
-        custom_data: str = "",
-        original_time_ms: int = 0,
-        client_message_id: str = "",
-        after_seq: int | None = None,
-        timeout: float = SEND_SECONDS,
-    ) -> Sent:
-        """Say something; returns once it is durable.
-
-        It is sent under one id until the server has answered, across refusals for the moment and broken connections, and
-        takes effect once. Messages that are sent at the same time are joined into one frame; those of one channel are
-        appended in the order of the calls.
-
-        Args:
-            text: at most 10,000 characters; may be empty if `custom_data` is not.
-            reply_to: the seq of the message that this one answers.
-            mentions: user ids, at most 50.
-            custom_type, custom_data: the application's own, at most 128 bytes and 16 KiB.
-            original_time_ms: for imports, server keys only: when it was said first.
-            client_message_id: to repeat a send whose outcome was unknown; else a random one is made.
-            after_seq: for the same purpose, that of the first try; see `OutcomeUnknown`.
-            timeout: seconds until giving up.
-
-        Raises:
-            Refused: the server will not have it.
-            Unreachable: no server took it in time; it was not sent.
-            OutcomeUnknown: no answer in time; it may have been sent.
-        """
-        send = session_pb2.Send(
-            channel_id=channel_id,
-            client_message_id=client_message_id or secrets.token_hex(16),
-            after_seq=after_seq,
-            as_user_id=self._as_user,
-            message=event_pb2.Message(
-                text=text,
-                reply_to_seq=reply_to,
-                mentioned_user_ids=mentions,
-                custom_type=custom_type,
-                custom_data=custom_data,
-                original_time_ms=original_time_ms,
-            ),
-        )
-        return await self._outbox.sends.send(send, timeout)
-
-    async def call(
-        self,
-        method: str,
-        request: ProtoMessage,
-        response_type: type[Response],
-        *,
-        timeout: float = CALL_SECONDS,
-        repeat: bool = True,
-    ) -> Response:
-        """Call any unary method of the chat services, `"<Service>/<Method>"`, on the session.
-
-        With `repeat` it is called again after a broken connection or a refusal for the moment, which suits all that is
-        safe to do twice.
-
-        Raises:
-            Refused: the server said no.
-            Unreachable, OutcomeUnknown: no answer within `timeout` seconds; or the connection broke, without `repeat`.
-        """
-        return await self._caller(method, request, response_type, timeout=timeout, repeat=repeat)
 
 
 class Client(Actor):
@@ -128,12 +36,14 @@ class Client(Actor):
         credentials: grpc.ChannelCredentials | None,
         event_buffer: int,
         connect_timeout: float,
+        receipts: bool,
     ) -> None:
-        look = asyncio.Event()
-        self._buffer = EventBuffer(event_buffer, on_room=look.set)
-        self._joined = Channels(self._buffer, on_missing=look.set)
-        super().__init__(Outbox(seen=self._joined.seen), as_user="")
-        self._gaps = GapFiller(self._joined, self._buffer, self._outbox.calls, look)
+        self._look_for_gaps, self._look_for_questions = asyncio.Event(), asyncio.Event()
+        self._buffer = EventBuffer(event_buffer, on_room=self._look_for_gaps.set)
+        self._joined = Channels(self._buffer, self._look, on_arrival=self._on_arrival if receipts else None)
+        super().__init__(Outbox(seen=self._joined.seen), as_user="", on_block=self._joined.on_block)
+        self._gaps = GapFiller(self._joined, self._buffer, self._outbox.calls, self._look_for_gaps)
+        self._asker = Asker(self._joined, self._caller, self._look_for_questions)
         self._inbound = Inbound(self._buffer, self._joined, self._outbox, self._on_state)
         self._session = Session(addresses, tokens, credentials, self._inbound, self._outbox, self._on_state)
         self._connect_timeout = connect_timeout
@@ -155,7 +65,8 @@ class Client(Actor):
 
     @property
     def joined(self) -> Mapping[str, MyChannel]:
-        """The channels that the user is in, by id, as they are now: head, last message, unread count, read position.
+        """The channels that the user is in, by id, as they are now: head, last message, unread and mention counts, read
+        position, preferences, role, permissions.
 
         Kept from what the session tells: complete once connected, and current without asking.
         """
@@ -202,7 +113,8 @@ class Client(Actor):
         self._outbox.typing(channel_id, active)
 
     def mark_read(self, channel_id: str, seq: int | None = None) -> None:
-        """Everything up to `seq`, or all that has arrived, is read. It never goes back, and survives reconnecting."""
+        """Everything up to `seq`, or all that has arrived, is read. It never goes back, and survives reconnecting. Should the
+        server refuse it, there is a `SignalRefused` among the events; `channels.mark_read` waits for the answer."""
         seq = self._joined.mark_read(channel_id, seq)
         if seq:
             self._outbox.mark_read(channel_id, seq)
@@ -224,6 +136,7 @@ class Client(Actor):
         self._tasks = [
             asyncio.create_task(self._guard(self._session.run), name="tertulia-session"),
             asyncio.create_task(self._guard(self._gaps.run), name="tertulia-gaps"),
+            asyncio.create_task(self._guard(self._asker.run), name="tertulia-asker"),
         ]
         try:
             async with asyncio.timeout(self._connect_timeout):
@@ -273,8 +186,16 @@ class Client(Actor):
             fault.__cause__ = error
             self._end(fault)
 
+    def _look(self) -> None:
+        self._look_for_gaps.set()
+        self._look_for_questions.set()
+
+    def _on_arrival(self, channel_id: str, seq: int) -> None:
+        self._outbox.mark_delivered(channel_id, seq)
+
     def _on_state(self, state: ConnectionState, detail: str = "") -> None:
         self._gaps.set_online(state is ConnectionState.ONLINE)
+        self._asker.set_online(state is ConnectionState.ONLINE)
         self._detail = detail or self._detail
         if state is not self._state:
             self._state = state
@@ -310,6 +231,7 @@ def connect(
     credentials: grpc.ChannelCredentials | None = None,
     connect_timeout: float = CONNECT_SECONDS,
     event_buffer: int = DEFAULT_CAPACITY,
+    receipts: bool = True,
 ) -> Client:
     """A client, to be used as `async with tertulia.connect(…) as client`.
 
@@ -318,22 +240,24 @@ def connect(
     or it refuses the token.
 
     Args:
-        address: `host:port`, or several. Without a port it is 7420.
+        address: `host:port`, or several, in a sequence or separated by commas: gateways of one server, of which a random one is
+            tried first. Without a port it is 7420.
         token: a user's or server's token. When it expires, so does the client.
         token_provider: asked for a token at first, and again whenever the server refuses the last one. In place of `token`.
         credentials: for TLS; without them the connection is not encrypted.
         connect_timeout: seconds for the first connection.
         event_buffer: how many events may wait for `Client.events`.
+        receipts: whether others are told, in channels of at most 100 members, what has reached this device (`DeliveredChanged`):
+            the messages that came while it was open, and on connecting those that it was told to be unread.
 
     Raises:
         ValueError: not exactly one of `token` and `token_provider`, no address, or no buffer.
         Unreachable: (on entering) no server answered in time.
         Unauthenticated: (on entering) the token is refused.
     """
-    addresses = [address] if isinstance(address, str) else list(address)
+    addresses = listed(address)
     if (token is None) == (token_provider is None):
         raise ValueError("connect needs a token or a token_provider")
     if not addresses or event_buffer < 1:
         raise ValueError("connect needs an address, and room for at least one event")
-    addresses = [with_port(each) for each in addresses]
-    return Client(addresses, Tokens(token, token_provider), credentials, event_buffer, connect_timeout)
+    return Client(addresses, Tokens(token, token_provider), credentials, event_buffer, connect_timeout, receipts)

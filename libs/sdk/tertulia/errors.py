@@ -4,12 +4,13 @@
     ├── Refused                  a server answered no; `reason` says why, by name
     │   ├── InvalidArgument          the request breaks a rule (FIELD_INVALID, REPLY_TARGET_INVALID …)
     │   ├── Unauthenticated          the token is missing, wrong or expired (TOKEN_EXPIRED …)
-    │   ├── PermissionDenied         known, but not allowed (NOT_ALLOWED, SERVER_KEY_REQUIRED)
+    │   ├── PermissionDenied         known, but not allowed (NOT_ALLOWED, BLOCKED, NOT_JOINED, SERVER_KEY_REQUIRED)
     │   ├── NotFound                 no such thing, or none that you may know of (CHANNEL_NOT_FOUND …)
     │   ├── AlreadyExists            the id is taken (CLIENT_ID_REUSED, CHANNEL_EXISTS)
-    │   ├── FailedPrecondition       the thing's state does not allow it (DIRECT_CHANNEL_FIXED)
+    │   ├── FailedPrecondition       the thing's state does not allow it (MESSAGE_DELETED, LAST_OWNER, DIRECT_CHANNEL_FIXED)
+    │   ├── Aborted                  somebody was faster (ETAG_MISMATCH): read it again
     │   ├── OutOfRange               a search ended at its limit (DEDUP_SCAN_LIMIT)
-    │   ├── ResourceExhausted        a limit is reached (OVERLOADED, LIMIT_REACHED)
+    │   ├── ResourceExhausted        a limit is reached (LIMIT_REACHED, RATE_LIMITED, SLOW_MODE, OVERLOADED)
     │   ├── Unimplemented            the server has no such method (METHOD_UNKNOWN)
     │   ├── Unavailable              a service behind the gateway does not answer (UNAVAILABLE)
     │   └── ServerFault              a fault of the server; quote the message to its operator (INTERNAL)
@@ -33,7 +34,8 @@ from grpc_status import rpc_status
 from tertulia.chat.v1 import error_pb2, session_pb2
 
 _PREFIX = "ERROR_REASON_"
-_RETRYABLE = frozenset({"UNAVAILABLE", "OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED", "OVERLOADED"})
+# SLOW_MODE is not among them: it may last for hours, and a person is to be told at once
+_RETRYABLE = frozenset({"UNAVAILABLE", "OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED", "OVERLOADED", "RATE_LIMITED"})
 
 
 class FieldViolation(NamedTuple):
@@ -99,6 +101,10 @@ class FailedPrecondition(Refused):
     pass
 
 
+class Aborted(Refused):
+    pass
+
+
 class OutOfRange(Refused):
     pass
 
@@ -126,7 +132,8 @@ class Unreachable(TertuliaError):
 class OutcomeUnknown(TertuliaError):
     """The deadline passed after the request went out: it may have been done.
 
-    A message may be sent again under the same `client_message_id` and `after_seq`; it takes effect once.
+    A message may be sent again under the same `client_message_id` and `after_seq`; it takes effect once. An edit, a deletion
+    and a reaction may be asked for again: done twice, each is as done once.
     """
 
     def __init__(self, message: str, client_message_id: str = "", after_seq: int | None = None) -> None:
@@ -159,6 +166,7 @@ _CLASS_OF_CODE: Mapping[int, type[Refused]] = {
         grpc.StatusCode.NOT_FOUND: NotFound,
         grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
         grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+        grpc.StatusCode.ABORTED: Aborted,
         grpc.StatusCode.OUT_OF_RANGE: OutOfRange,
         grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
         grpc.StatusCode.UNIMPLEMENTED: Unimplemented,

@@ -1,11 +1,12 @@
-"""What was said before."""
+"""What was said before, as it is now: with edits, reactions, reply counts, and without what was deleted."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from tertulia.api import Caller
+from tertulia.caller import Caller
 from tertulia.chat.v1 import message_pb2
-from tertulia.models import Message, message_from
+from tertulia.models import Message
+from tertulia.readings import message_from
 
 PAGE_MESSAGES = 200  # the largest page
 

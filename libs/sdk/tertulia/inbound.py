@@ -60,6 +60,8 @@ class Inbound:
             self._on_typing(notice.typing)
         for notice in by_kind.get("read", ()):
             self._channels.on_read(notice.read)
+        for notice in by_kind.get("delivered", ()):
+            self._channels.on_delivered(notice.delivered)
         for notice in by_kind.get("presence", ()):
             self._on_presence(notice.presence)
         if "caught_up" in by_kind:
@@ -84,9 +86,11 @@ class Inbound:
         for failure in frame.failures:
             refusal = from_failure(failure)
             request_id = failure.request_id
-            if not (
-                self._outbox.sends.on_refusal(request_id, refusal) or self._outbox.calls.on_refusal(request_id, refusal)
-            ):
+            if self._outbox.sends.on_refusal(request_id, refusal) or self._outbox.calls.on_refusal(request_id, refusal):
+                continue
+            if (refused := self._outbox.refused_signal(request_id, refusal)) is not None:
+                self._buffer.put_state(("refused", refused.signal, *refused.subjects), refused)
+            else:
                 logger.warning("a command was refused: %s (%s)", refusal, refusal.reason)
 
     def _on_typing(self, typing: session_pb2.TypingChanged) -> None:

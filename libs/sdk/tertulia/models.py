@@ -1,12 +1,10 @@
-"""What the SDK hands out: plain values, made from the API's messages. Times are milliseconds since the Unix epoch, with a
-`datetime` in UTC beside each."""
+"""What the SDK hands out: plain values. Times are milliseconds since the Unix epoch, with a `datetime` in UTC beside those
+that people look at. `tertulia.readings` makes them from the API's messages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-
-from tertulia.chat.v1 import channel_pb2, event_pb2, role_pb2, session_pb2, user_pb2
 
 
 def utc(time_ms: int) -> datetime:
@@ -18,16 +16,28 @@ class ChannelKind(Enum):
     """What kind of channel."""
 
     DIRECT = "direct"
+    """Two people; its id follows from who they are, its members never change."""
     GROUP = "group"
+    """People who were added."""
+    OPEN = "open"
+    """Anybody of the application may find and join it."""
+    BROADCAST = "broadcast"
+    """Owners, operators and the application write; everybody else reads and reacts."""
     UNKNOWN = "unknown"
     """Of a kind that a newer server has."""
 
 
-_KINDS = {
-    channel_pb2.CHANNEL_KIND_DIRECT: ChannelKind.DIRECT,
-    channel_pb2.CHANNEL_KIND_GROUP: ChannelKind.GROUP,
-}
-KIND_TO_PROTO = {kind: proto for proto, kind in _KINDS.items()}
+class MemberRole(Enum):
+    """What a member may do."""
+
+    MEMBER = "member"
+    """Reads and writes."""
+    OPERATOR = "operator"
+    """Adds and removes people, changes what is shown, deletes others' messages, need not wait in slow mode."""
+    OWNER = "owner"
+    """Everything: operators' rights, roles, deleting the channel."""
+    UNKNOWN = "unknown"
+    """Of a role that a newer server has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,32 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """An edit, a deletion or a reaction is durable, as the event at this place. If it changed nothing (a reaction that was
+    there already), the seq is that of an event that it was done by before."""
+
+    seq: int
+    time_ms: int
+
+    @property
+    def time(self) -> datetime:
+        return utc(self.time_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """The people who reacted to a message in one way."""
+
+    key: str
+    """An emoji, or a name of the application's own."""
+    count: int
+    user_ids: Sequence[str]
+    """In the order in which they did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it stands in a channel."""
+    """A message as it stands in a channel, with what became of it up to the moment of the question."""
 
     channel_id: str
     seq: int
@@ -55,6 +89,7 @@ class Message:
     author: str
     """User id; empty: the application itself."""
     text: str
+    """The current one: that of the newest edit. Empty once it is deleted."""
     reply_to: int
     """The seq of the message that it answers; 0: none."""
     mentions: Sequence[str]
@@ -64,10 +99,25 @@ class Message:
     """How many messages the channel holds up to this one."""
     client_message_id: str
     imported: bool
+    edit_time_ms: int = 0
+    """When it was edited last; 0: never."""
+    deleted: bool = False
+    """Its text is gone for everybody and for ever; its place stays."""
+    deleted_by: str = ""
+    """Who deleted it; empty: the application."""
+    delete_time_ms: int = 0
+    reactions: Sequence[Reaction] = ()
+    """In the order in which their keys came into use."""
+    reply_count: int = 0
+    """How many messages answer it that were not deleted."""
 
     @property
     def time(self) -> datetime:
         return utc(self.time_ms)
+
+    @property
+    def edited(self) -> bool:
+        return self.edit_time_ms != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +141,14 @@ class Channel:
     creator: str
     create_time_ms: int
     member_count: int
+    cover_url: str = ""
+    custom_data: str = ""
+    """The application's own, usually JSON."""
+    slow_mode_seconds: int = 0
+    """Members who are no operators wait so long between two messages; 0: they need not."""
+    etag: str = field(default="", compare=False)
+    """Give it to `channels.update`, and the update is done only if nobody was first. Empty in `client.joined` once the
+    channel was changed while the client was connected: `channels.get` has the new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +156,44 @@ class Member:
     """A member of a channel."""
 
     user_id: str
-    owner: bool
-    """May add and remove people."""
+    role: MemberRole
     join_time_ms: int
     read_seq: int
     """They have read everything up to this seq."""
+    delivered_seq: int
+    """Everything up to this seq has reached a device of theirs. Never below `read_seq`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What somebody may do in a channel now."""
+
+    send: bool
+    """Say something; edit and delete what they said."""
+    react: bool
+    moderate: bool
+    """Delete others' messages; no waiting in slow mode."""
+    manage: bool
+    """Add and remove members; change what is shown."""
+    own: bool
+    """Give roles; delete the channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """How one member wants to have a channel. Nobody else sees it."""
+
+    muted: bool = False
+    pinned: bool = False
+    """Listed before all others."""
+    hidden: bool = False
+    """Not listed, until the next message: see `MyChannel.hidden`."""
+    marked_unread: bool = False
+    """Shown as unread although it was read."""
+    version: int = 0
+    """Rises by one with every change."""
+    hidden_message_count: int = 0
+    """How many messages the log held when it was hidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +204,17 @@ class MyChannel:
     head_seq: int
     last_message: Message | None
     read_seq: int
+    delivered_seq: int
     unread: int
+    mention_count: int | None
+    """How many messages after `read_seq` mention the member, at most 100. None: not counted (far down in a long list)."""
     peer: str
     """Of a direct channel: the other member."""
+    role: MemberRole
+    permissions: Permissions
+    preferences: Preferences
+    hidden: bool
+    """Hidden, and nothing was said since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,61 +225,3 @@ class Presence:
     online: bool
     last_seen_time_ms: int
     """0: not known, or here now."""
-
-
-def message_from(channel_id: str, event: event_pb2.Event) -> Message:
-    said = event.message
-    return Message(
-        channel_id=channel_id,
-        seq=event.seq,
-        time_ms=said.original_time_ms or event.time_ms,
-        author=event.sender_user_id,
-        text=said.text,
-        reply_to=said.reply_to_seq,
-        mentions=tuple(said.mentioned_user_ids),
-        custom_type=said.custom_type,
-        custom_data=said.custom_data,
-        message_count=event.message_count,
-        client_message_id=event.client_id,
-        imported=said.original_time_ms != 0,
-    )
-
-
-def user_from(user: user_pb2.User) -> User:
-    return User(user.user_id, user.name, user.avatar_url, user.create_time_ms)
-
-
-def channel_from(channel: channel_pb2.Channel) -> Channel:
-    return Channel(
-        channel_id=channel.channel_id,
-        kind=_KINDS.get(channel.kind, ChannelKind.UNKNOWN),
-        name=channel.name,
-        creator=channel.creator_user_id,
-        create_time_ms=channel.create_time_ms,
-        member_count=channel.member_count,
-    )
-
-
-def member_from(member: channel_pb2.Member) -> Member:
-    return Member(
-        user_id=member.user_id,
-        owner=member.role == role_pb2.MEMBER_ROLE_OWNER,
-        join_time_ms=member.join_time_ms,
-        read_seq=member.read_seq,
-    )
-
-
-def my_channel_from(mine: channel_pb2.MyChannel) -> MyChannel:
-    channel_id = mine.channel.channel_id
-    return MyChannel(
-        channel=channel_from(mine.channel),
-        head_seq=mine.head_seq,
-        last_message=message_from(channel_id, mine.last_message) if mine.HasField("last_message") else None,
-        read_seq=mine.read_seq,
-        unread=mine.unread_count,
-        peer=mine.peer_user_id,
-    )
-
-
-def presence_from(presence: session_pb2.Presence) -> Presence:
-    return Presence(presence.user_id, presence.online, presence.last_seen_time_ms)

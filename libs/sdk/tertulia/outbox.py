@@ -5,18 +5,25 @@ The session's writer asks `next_frame` whenever its last write is done, and so g
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, TypeVar
 
 from tertulia.calls import Calls
 from tertulia.chat.v1 import session_pb2
-from tertulia.errors import ResourceExhausted, TertuliaError
+from tertulia.errors import Refused, ResourceExhausted, TertuliaError
+from tertulia.events import SignalRefused
 from tertulia.sends import Sends
 
 MAX_WATCHED = 1_000
 """Users that a session may follow (the protocol's limit)."""
 
+DELIVERED_SECONDS = 1.0
+"""Between two frames that tell what was delivered: at most one a second per channel is asked for, and all go together."""
+
 _FRAME_SIGNALS = 64  # of each sort; the protocol's limit for typing signals
+_FRAME_DELIVERIES = 256  # the protocol's limit
+_REMEMBERED_SIGNALS = 1_024  # whose refusal may still come; they are answered only if refused
 
 V = TypeVar("V")
 
@@ -31,12 +38,20 @@ class Outbox:
         self.calls = Calls(self._ids, self._wake.set)
         self._reads: dict[str, int] = {}
         self._typings: dict[str, bool] = {}
+        self._deliveries: dict[str, int] = {}
+        self._deliveries_rest: asyncio.TimerHandle | None = None  # until the next may go out
+        self._told: OrderedDict[int, tuple[Literal["mark_read", "watch"], Sequence[str]]] = OrderedDict()
         self._watched: dict[str, None] = {}
         self._watch_changes: dict[str, bool] = {}
 
     def mark_read(self, channel_id: str, seq: int) -> None:
         """Advance a read position; of several for one channel the highest goes out."""
         self._reads[channel_id] = max(seq, self._reads.get(channel_id, 0))
+        self._wake.set()
+
+    def mark_delivered(self, channel_id: str, seq: int) -> None:
+        """Everything up to `seq` has reached this device. Goes out with the next such frame, at most one a second."""
+        self._deliveries[channel_id] = max(seq, self._deliveries.get(channel_id, 0))
         self._wake.set()
 
     def typing(self, channel_id: str, active: bool) -> None:
@@ -79,7 +94,12 @@ class Outbox:
         frame = session_pb2.ClientFrame()
         self.sends.add_to(frame, self.calls.add_to(frame))
         for channel_id, seq in _take(self._reads):
-            frame.reads.add(channel_id=channel_id, read_seq=seq, request_id=next(self._ids))
+            request_id = self._remember("mark_read", [channel_id])
+            frame.reads.add(channel_id=channel_id, read_seq=seq, request_id=request_id)
+        if self._deliveries and self._deliveries_rest is None:
+            for channel_id, seq in _take(self._deliveries, _FRAME_DELIVERIES):
+                frame.deliveries.add(channel_id=channel_id, delivered_seq=seq)
+            self._deliveries_rest = asyncio.get_running_loop().call_later(DELIVERED_SECONDS, self._rested)
         said = {send.channel_id for send in frame.sends}
         for channel_id, active in _take(self._typings):
             if channel_id not in said:  # who has said it types no longer
@@ -87,10 +107,16 @@ class Outbox:
         changes = _take(self._watch_changes, MAX_WATCHED)
         for follow in (False, True):
             if user_ids := [user_id for user_id, wanted in changes if wanted is follow]:
-                frame.watches.add(user_ids=user_ids, stop=not follow, request_id=next(self._ids))
+                request_id = self._remember("watch", user_ids)
+                frame.watches.add(user_ids=user_ids, stop=not follow, request_id=request_id)
         if self._reads or self._typings or self._watch_changes:
             self._wake.set()
         return frame if frame.ByteSize() else None
+
+    def refused_signal(self, request_id: int, refusal: Refused) -> SignalRefused | None:
+        """What the application is told of a signal that was refused; None where it was none of these."""
+        told = self._told.pop(request_id, None)
+        return SignalRefused(*told, refusal) if told is not None else None
 
     def connected(self) -> None:
         """A new session knows nothing of what was followed on the last one."""
@@ -102,6 +128,7 @@ class Outbox:
         self.sends.disconnected()
         self.calls.disconnected()
         self._typings.clear()
+        self._told.clear()
 
     def open(self) -> None:
         """There will be a session. What came before was refused (ClientClosed)."""
@@ -112,6 +139,19 @@ class Outbox:
         """There will be no session any more."""
         self.sends.fail(error)
         self.calls.fail(error)
+        if self._deliveries_rest is not None:
+            self._deliveries_rest.cancel()
+
+    def _rested(self) -> None:
+        self._deliveries_rest = None
+        self._wake.set()
+
+    def _remember(self, signal: Literal["mark_read", "watch"], subjects: Sequence[str]) -> int:
+        request_id = next(self._ids)
+        self._told[request_id] = (signal, subjects)
+        if len(self._told) > _REMEMBERED_SIGNALS:
+            self._told.popitem(last=False)
+        return request_id
 
 
 def _take(mapping: dict[str, V], limit: int = _FRAME_SIGNALS) -> list[tuple[str, V]]:

@@ -189,6 +189,11 @@ class Sends:
             lane.bring_back(back)
             self._offer_turn(channel_id, lane)
 
+    def known(self, channel_id: str) -> int | None:
+        """The newest seq of a channel that this client has heard of, if of any."""
+        seqs = (self._seen(channel_id), self._acknowledged.get(channel_id))
+        return max((seq for seq in seqs if seq is not None), default=None)
+
     def open(self) -> None:
         """There will be a session."""
         self._broken = None
@@ -211,10 +216,9 @@ class Sends:
         send = pending.send
         if send.HasField("after_seq"):
             return
-        seqs = (self._seen(send.channel_id), self._acknowledged.get(send.channel_id))
-        known = [seq for seq in seqs if seq is not None]
-        if known:
-            send.after_seq = max(known)
+        known = self.known(send.channel_id)
+        if known is not None:
+            send.after_seq = known
 
     def _remember(self, channel_id: str, seq: int) -> None:
         self._acknowledged[channel_id] = max(seq, self._acknowledged.pop(channel_id, 0))

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
@@ -126,7 +127,8 @@ class Session:
         """
         backoff = Backoff(RECONNECT_BASE_SECONDS, RECONNECT_CAP_SECONDS)
         clock = asyncio.get_running_loop().time
-        for address in itertools.cycle(self._addresses):
+        first = secrets.randbelow(len(self._addresses))  # so that clients spread over the gateways
+        for address in itertools.cycle([*self._addresses[first:], *self._addresses[:first]]):
             begun = clock()
             end = await self._attempt(address)
             if self._closing:

@@ -28,8 +28,8 @@ async def address(gateway: FakeGateway) -> AsyncIterator[str]:
 def as_user(address: str) -> Connect:
     """A client of a user, alice where nobody is named."""
 
-    def connect(user_id: str = "alice", *, event_buffer: int = 1_024) -> tertulia.Client:
-        return tertulia.connect(address, token=SECRET.user_token(user_id), event_buffer=event_buffer)
+    def connect(user_id: str = "alice", *, event_buffer: int = 1_024, receipts: bool = True) -> tertulia.Client:
+        return tertulia.connect(address, token=SECRET.user_token(user_id), event_buffer=event_buffer, receipts=receipts)
 
     return connect
 

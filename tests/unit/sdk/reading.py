@@ -5,6 +5,9 @@ from typing import TypeVar
 
 import tertulia
 
+from tests.support.ports import until
+from tests.unit.sdk.conftest import Connect
+
 E = TypeVar("E", bound=tertulia.ClientEvent)
 
 PATIENCE_SECONDS = 30.0
@@ -32,3 +35,13 @@ async def messages_until(
                 if event.message.text == text:
                     break
     return messages
+
+
+async def live_is_fresh(client: tertulia.Client, as_user: Connect) -> None:
+    """What a client knows of its channels comes to be what a fresh one is told."""
+
+    async def equal() -> bool:
+        async with as_user(client.user_id, receipts=False) as fresh:
+            return dict(client.joined) == dict(fresh.joined)
+
+    await until(equal, "the channels of a client as those of a fresh one")

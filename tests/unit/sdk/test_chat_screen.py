@@ -18,7 +18,8 @@ from tertulia.cli.chat_screen import ChatScreen
 
 from tests.support.ports import free_port, until
 from tests.unit.sdk.conftest import SECRET
-from tests.unit.sdk.fake_gateway import FakeGateway, LoseAnswer, Refusal, serving
+from tests.unit.sdk.fake_gateway import FakeGateway, serving
+from tests.unit.sdk.fake_log import LoseAnswer, Refusal
 
 CTRL_C, CTRL_D, ENTER = "\x03", "\x04", "\r"
 

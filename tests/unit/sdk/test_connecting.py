@@ -6,11 +6,12 @@ from collections.abc import Callable
 import grpc
 import pytest
 import tertulia
-from tertulia.chat.v1 import error_pb2, message_pb2, session_pb2
+from tertulia.chat.v1 import channel_pb2, error_pb2, message_pb2, session_pb2
 
 from tests.support.ports import free_port, until
 from tests.unit.sdk.conftest import SECRET, Connect
-from tests.unit.sdk.fake_gateway import FakeGateway, Refusal, serving
+from tests.unit.sdk.fake_gateway import FakeGateway, serving
+from tests.unit.sdk.fake_log import Refusal
 from tests.unit.sdk.reading import next_event
 
 EXPIRED = Refusal(grpc.StatusCode.UNAUTHENTICATED, error_pb2.ERROR_REASON_TOKEN_EXPIRED)
@@ -190,7 +191,7 @@ async def test_a_call_that_lost_its_answer_is_repeated_where_that_is_harmless(
     assert [call.method for frame in gateway.frames for call in frame.calls] == ["UserService/UpsertUsers"] * 2
 
 
-async def test_a_call_that_lost_its_answer_is_not_repeated_where_that_does_harm(
+async def test_a_call_that_lost_its_answer_is_not_repeated_where_its_caller_says_so(
     gateway: FakeGateway, as_user: Connect
 ) -> None:
     def lose(_call: session_pb2.Call) -> None:
@@ -200,9 +201,33 @@ async def test_a_call_that_lost_its_answer_is_not_repeated_where_that_does_harm(
     gateway.on_call = lose
     gateway.mangle = lambda frame: [] if frame.failures else [frame]
     async with as_user() as client:
+        request = channel_pb2.LeaveChannelRequest(channel_id="team")
         with pytest.raises(tertulia.OutcomeUnknown):
-            await client.channels.leave("team")
+            await client.call("ChannelService/LeaveChannel", request, channel_pb2.LeaveChannelResponse, repeat=False)
     assert len([call for frame in gateway.frames for call in frame.calls]) == 1
+
+
+@pytest.mark.parametrize("way", ["leave", "delete"])
+async def test_what_was_done_and_lost_its_answer_is_done_though_it_cannot_be_done_twice(
+    gateway: FakeGateway, as_user: Connect, way: str
+) -> None:
+    gateway.channel("team", "alice")
+    lost = False
+
+    def lose(frame: session_pb2.ServerFrame) -> list[session_pb2.ServerFrame]:
+        nonlocal lost
+        if frame.replies and not lost:
+            lost = True
+            gateway.cut()
+            return []
+        return [frame]
+
+    gateway.mangle = lose
+    async with as_user() as client:
+        await (client.channels.leave("team") if way == "leave" else client.channels.delete("team"))
+        assert lost
+        with pytest.raises(tertulia.NotFound):
+            await (client.channels.leave("team") if way == "leave" else client.channels.delete("team"))
 
 
 async def test_a_server_key_acts_for_users(gateway: FakeGateway, as_server: Connect) -> None:

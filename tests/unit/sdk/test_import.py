@@ -9,7 +9,8 @@ from tertulia.importing.importer import Importer, OrderBroken, Tally
 from tertulia.importing.source import Format, Source
 
 from tests.unit.sdk.conftest import Connect
-from tests.unit.sdk.fake_gateway import FakeGateway, LoseAnswer, Refusal
+from tests.unit.sdk.fake_gateway import FakeGateway
+from tests.unit.sdk.fake_log import LoseAnswer, Refusal
 
 LINES = [f"[{n // 60:02}:{n % 60:02}] <nick{n % 150}> line {n % 7}" for n in range(700)]
 

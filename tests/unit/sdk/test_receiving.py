@@ -8,7 +8,8 @@ import tertulia
 from tertulia.chat.v1 import error_pb2, event_pb2, session_pb2
 
 from tests.unit.sdk.conftest import Connect
-from tests.unit.sdk.fake_gateway import FakeGateway, Refusal
+from tests.unit.sdk.fake_gateway import FakeGateway
+from tests.unit.sdk.fake_log import Refusal
 from tests.unit.sdk.reading import messages_until, next_event
 from tests.unit.sdk.unruly import unruly
 
@@ -25,7 +26,7 @@ async def test_messages_arrive_with_all_that_belongs_to_them(gateway: FakeGatewa
             original_time_ms=1_104_537_600_000,
         )
         gateway.logs["team"].append(event_pb2.Event(sender_user_id="bob", client_id="c", message=said))
-        gateway._tell(gateway.logs["team"], 0)
+        gateway.tell(gateway.logs["team"], 0)
         message = (await next_event(client, tertulia.MessageReceived)).message
     assert message.time.isoformat() == "2005-01-01T00:00:00+00:00"
     assert message == tertulia.Message(
@@ -148,7 +149,7 @@ async def test_events_of_kinds_from_the_future_are_passed_over(gateway: FakeGate
     gateway.channel("team", "alice", "bob")
     async with as_user() as client:
         gateway.logs["team"].append(event_pb2.Event())
-        gateway._tell(gateway.logs["team"], 0)
+        gateway.tell(gateway.logs["team"], 0)
         gateway.say("team", "known")
         assert [m.seq for m in await messages_until(client, "known")] == [2]
 

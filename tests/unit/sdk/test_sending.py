@@ -8,7 +8,8 @@ import tertulia
 from tertulia.chat.v1 import error_pb2, session_pb2
 
 from tests.unit.sdk.conftest import Connect
-from tests.unit.sdk.fake_gateway import FakeGateway, LoseAnswer, Refusal
+from tests.unit.sdk.fake_gateway import FakeGateway
+from tests.unit.sdk.fake_log import LoseAnswer, Refusal
 from tests.unit.sdk.reading import messages_until
 
 UNAVAILABLE = Refusal(grpc.StatusCode.UNAVAILABLE, error_pb2.ERROR_REASON_UNAVAILABLE)

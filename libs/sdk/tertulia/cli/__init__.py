@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from jwt.warnings import InsecureKeyLengthWarning
 
-from tertulia.cli import channels, chat, import_, messages, token, users
+from tertulia.cli import amending, channels, chat, import_, messages, token, users
 from tertulia.cli.console import complain
 from tertulia.cli.running import FAILED, USAGE
 
@@ -51,6 +51,11 @@ def build() -> typer.Typer:
     app.command()(messages.send)
     app.command()(messages.tail)
     app.command()(messages.history)
+    app.command()(amending.edit)
+    app.command()(amending.delete)
+    app.command()(amending.react)
+    app.command()(amending.unreact)
+    app.command()(amending.read)
     app.add_typer(channels.app, name="channels")
     app.add_typer(users.app, name="users")
     app.command("import")(import_.import_)

@@ -1,4 +1,4 @@
-"""`tertulia channels`."""
+"""`tertulia channels`; who is in them is in `members.py`."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 import tertulia
-from tertulia.cli.console import complain, iso, message_json, print_json, table
+from tertulia.cli import members as people
+from tertulia.cli.console import channel_json, complain, message_json, print_json, table
 from tertulia.cli.running import (
     As,
     AsElseApplication,
@@ -21,9 +22,19 @@ from tertulia.cli.running import (
 )
 
 app = typer.Typer(help="Channels and who is in them.", no_args_is_help=True)
+app.command()(people.members)
+app.command()(people.add)
+app.command()(people.remove)
+app.command()(people.role)
+app.command()(people.leave)
 
-Members = Annotated[str, typer.Option("--members", metavar="A,B", help="Users, separated by commas.")]
-People = Annotated[list[str] | None, typer.Argument(metavar="USER...", help="Who.", show_default=False)]
+Title = Annotated[str | None, typer.Option("--name", help="The name to show.")]
+CoverUrl = Annotated[str | None, typer.Option(help="A picture: an https URL.")]
+CustomData = Annotated[str | None, typer.Option(help="Data of your own, usually JSON; at most 16 KiB.")]
+SlowMode = Annotated[
+    int | None,
+    typer.Option("--slow-mode", min=0, max=21_600, metavar="SECONDS", help="How long members wait between messages."),
+]
 
 
 class Kind(StrEnum):
@@ -31,40 +42,51 @@ class Kind(StrEnum):
 
     GROUP = "group"
     DIRECT = "direct"
+    OPEN = "open"
+    BROADCAST = "broadcast"
 
 
 @app.command("list")
-def list_(as_user: As, json: Json = False) -> None:
-    """List one's channels, the latest activity first."""
+def list_(
+    as_user: As,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Hidden ones, too.")] = False,
+    json: Json = False,
+) -> None:
+    """List one's channels: pinned ones first, then the latest activity."""
 
     async def main() -> None:
-        async with user(as_user, event_buffer=1) as client:
-            mine = [each async for each in client.channels.mine()]
+        async with user(as_user) as client:
+            mine = [each async for each in client.channels.mine(include_hidden=hidden)]
         if json:
             for each in mine:
-                print_json(
-                    _channel_json(each.channel)
-                    | {
-                        "head_seq": each.head_seq,
-                        "read_seq": each.read_seq,
-                        "unread": each.unread,
-                        "peer": each.peer,
-                        "last_message": message_json(each.last_message) if each.last_message else None,
-                    }
-                )
+                print_json(_my_channel_json(each))
         elif not mine:
             complain(f"no channels: {as_user} is a member of none")
         else:
-            rows = [
-                (
-                    each.channel.channel_id,
-                    f"with {each.peer}" if each.peer else each.channel.name,
-                    str(each.unread),
-                    f"{each.last_message.author}: {each.last_message.text[:60]}" if each.last_message else "",
-                )
-                for each in mine
-            ]
-            table(("CHANNEL", "NAME", "UNREAD", "LAST MESSAGE"), rows)
+            table(("CHANNEL", "NAME", "UNREAD", "LAST MESSAGE"), [_my_channel_row(each) for each in mine])
+
+    run(main())
+
+
+@app.command("open")
+def open_(
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="How their names begin.")] = "",
+    as_user: AsElseApplication = "",
+    json: Json = False,
+) -> None:
+    """List the open channels, which anybody may join, in order of their names."""
+
+    async def main() -> None:
+        async with user_or_server(as_user) as client:
+            found = [each async for each in client.channels.open(prefix)]
+        if json:
+            for each in found:
+                print_json(channel_json(each))
+        elif not found:
+            complain("no open channels" + (f" whose names begin with {prefix}" if prefix else ""))
+        else:
+            rows = [(each.channel_id, each.name, str(each.member_count)) for each in found]
+            table(("CHANNEL", "NAME", "MEMBERS"), rows)
 
     run(main())
 
@@ -73,7 +95,7 @@ def list_(as_user: As, json: Json = False) -> None:
 def create(
     name: ChannelName,
     as_user: As,
-    members: Members = "",
+    members: people.Members = "",
     kind: Annotated[
         Kind, typer.Option(help="A direct channel's id follows from its two members, not from NAME.")
     ] = Kind.GROUP,
@@ -81,7 +103,7 @@ def create(
 ) -> None:
     """Make a channel, with the server key in the name of USER; users who do not exist are made first.
 
-    Prints the channel's id. If USER made the group before, it is left as it is, but for members who are missing: they are
+    Prints the channel's id. If USER made the channel before, it is left as it is, but for members who are missing: they are
     added.
     """
     others = [member for member in names_of([members]) if member != as_user]
@@ -94,9 +116,9 @@ def create(
             if kind is Kind.DIRECT:
                 channel = await client.acting_for(as_user).channels.create_direct(others[0])
             else:
-                channel = await _create_group(client, name, as_user, others)
+                channel = await _create(client, tertulia.ChannelKind(kind.value), name, as_user, others)
         if json:
-            print_json(_channel_json(channel))
+            print_json(channel_json(channel))
         else:
             typer.echo(channel.channel_id)
             if kind is Kind.DIRECT and name != channel.channel_id:
@@ -105,10 +127,12 @@ def create(
     run(main())
 
 
-async def _create_group(client: tertulia.Client, name: str, creator: str, others: list[str]) -> tertulia.Channel:
+async def _create(
+    client: tertulia.Client, kind: tertulia.ChannelKind, name: str, creator: str, others: list[str]
+) -> tertulia.Channel:
     actor = client.acting_for(creator)
     try:
-        channel = await actor.channels.create_group(others, name=name, channel_id=name)
+        channel = await actor.channels.create(kind, others, name=name, channel_id=name)
     except tertulia.AlreadyExists as error:
         there = await client.channels.get(name)
         whose = there.creator or "the application"
@@ -121,105 +145,125 @@ async def _create_group(client: tertulia.Client, name: str, creator: str, others
     if not missing:
         return channel
     complain(f"{name} was there already; added to it: {', '.join(missing)}")
-    return await actor.channels.add_members(name, missing)
+    return await client.channels.add_members(name, missing)
 
 
 @app.command()
-def members(name: ChannelName, as_user: AsElseApplication = "", json: Json = False) -> None:
-    """List a channel's members, and how far they have read."""
-
-    async def main() -> None:
-        async with user_or_server(as_user) as client:
-            people = [each async for each in client.channels.members(name)]
-        if json:
-            for each in people:
-                print_json(
-                    {
-                        "user": each.user_id,
-                        "role": "owner" if each.owner else "member",
-                        "joined": iso(each.join_time_ms),
-                        "read_seq": each.read_seq,
-                    }
-                )
-        else:
-            rows = [(each.user_id, "owner" if each.owner else "", str(each.read_seq)) for each in people]
-            table(("MEMBER", "ROLE", "READ UP TO"), rows)
-
-    run(main())
-
-
-@app.command()
-def add(
+def update(
     name: ChannelName,
-    users: People = None,
-    members: Members = "",
     as_user: AsElseApplication = "",
+    title: Title = None,
+    cover_url: CoverUrl = None,
+    custom_data: CustomData = None,
+    slow_mode: SlowMode = None,
+    etag: Annotated[str, typer.Option(help="Only if the channel still has this etag.")] = "",
     json: Json = False,
 ) -> None:
-    """Add people to a group that USER owns, or without --as to any. Those who do not exist are made first."""
-    people = names_of([*(users or ()), members])
-    if not people:
-        raise wrong_usage("nobody is named: tertulia channels add NAME USER...")
+    """Change what is shown of a channel, or its slow mode: as its owner or operator, or without --as any."""
+    if title is None and cover_url is None and custom_data is None and slow_mode is None:
+        raise wrong_usage("nothing to change: name one of --name, --cover-url, --custom-data, --slow-mode")
 
     async def main() -> None:
-        async with server() as client:
-            await client.users.ensure(people)
         async with user_or_server(as_user) as client:
-            channel = await client.channels.add_members(name, people)
-        _print_members(channel, json)
+            channel = await client.channels.update(
+                name, name=title, cover_url=cover_url, custom_data=custom_data, slow_mode_seconds=slow_mode, etag=etag
+            )
+        if json:
+            print_json(channel_json(channel))
+        else:
+            typer.echo(f"{name} is changed")
 
     run(main())
 
 
 @app.command()
-def remove(
+def delete(name: ChannelName, as_user: AsElseApplication = "", json: Json = False) -> None:
+    """Delete a channel with all that was said in it, for everybody and for ever: as its owner, or without --as any."""
+
+    async def main() -> None:
+        async with user_or_server(as_user) as client:
+            await client.channels.delete(name)
+        if json:
+            print_json({"channel": name, "deleted": True})
+        else:
+            typer.echo(f"{name} is deleted")
+
+    run(main())
+
+
+@app.command()
+def join(name: ChannelName, as_user: As, json: Json = False) -> None:
+    """Join an open channel."""
+
+    async def main() -> None:
+        async with user(as_user) as client:
+            channel = await client.channels.join(name)
+        people.print_members(channel, json)
+
+    run(main())
+
+
+@app.command()
+def pref(
     name: ChannelName,
-    users: People = None,
-    members: Members = "",
-    as_user: AsElseApplication = "",
+    as_user: As,
+    mute: Annotated[bool | None, typer.Option("--mute/--unmute", help="No notifications, please.")] = None,
+    pin: Annotated[bool | None, typer.Option("--pin/--unpin", help="Listed before all others.")] = None,
+    hide: Annotated[bool | None, typer.Option("--hide/--unhide", help="Not listed, until the next message.")] = None,
+    unread: Annotated[
+        bool | None, typer.Option("--mark-unread/--unmark-unread", help="Shown as unread although it was read.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Remove people from a group that USER owns, or without --as from any."""
-    people = names_of([*(users or ()), members])
-    if not people:
-        raise wrong_usage("nobody is named: tertulia channels remove NAME USER...")
+    """Say how one wants to have a channel, and print it. Nobody else sees it."""
 
     async def main() -> None:
-        async with user_or_server(as_user) as client:
-            channel = await client.channels.remove_members(name, people)
-        _print_members(channel, json)
-
-    run(main())
-
-
-@app.command()
-def leave(name: ChannelName, as_user: As, json: Json = False) -> None:
-    """Leave a group."""
-
-    async def main() -> None:
-        async with user(as_user, event_buffer=1) as client:
-            await client.channels.leave(name)
+        async with user(as_user) as client:
+            preferences = await client.channels.set_preferences(
+                name, muted=mute, pinned=pin, hidden=hide, marked_unread=unread
+            )
+        values = _preferences_json(preferences)
         if json:
-            print_json({"channel": name, "user": as_user, "left": True})
+            print_json({"channel": name, "user": as_user, **values})
         else:
-            typer.echo(f"{as_user} left {name}")
+            typer.echo(", ".join(word for word, wanted in values.items() if wanted) or "as any other channel")
 
     run(main())
 
 
-def _print_members(channel: tertulia.Channel, json: bool) -> None:
-    if json:
-        print_json(_channel_json(channel))
-    else:
-        typer.echo(f"{channel.member_count} members")
+def _my_channel_json(mine: tertulia.MyChannel) -> dict[str, object]:
+    return channel_json(mine.channel) | {
+        "head_seq": mine.head_seq,
+        "read_seq": mine.read_seq,
+        "delivered_seq": mine.delivered_seq,
+        "unread": mine.unread,
+        "mentions": mine.mention_count,
+        "peer": mine.peer,
+        "role": mine.role.value,
+        **_preferences_json(mine.preferences),
+        "hidden": mine.hidden,
+        "last_message": message_json(mine.last_message) if mine.last_message else None,
+    }
 
 
-def _channel_json(channel: tertulia.Channel) -> dict[str, object]:
+def _my_channel_row(mine: tertulia.MyChannel) -> tuple[str, ...]:
+    name = f"with {mine.peer}" if mine.peer else mine.channel.name
+    marks = [word for word, wanted in _preferences_json(mine.preferences).items() if wanted and word != "marked_unread"]
+    unread = f"{mine.unread} (@{mine.mention_count})" if mine.mention_count else str(mine.unread)
+    last = mine.last_message
+    said = "" if last is None else f"{last.author}: {'(deleted)' if last.deleted else last.text[:60]}"
+    return (
+        mine.channel.channel_id,
+        f"{name} ({', '.join(marks)})" if marks else name,
+        f"{unread} •" if mine.preferences.marked_unread else unread,
+        said,
+    )
+
+
+def _preferences_json(preferences: tertulia.Preferences) -> dict[str, bool]:
     return {
-        "channel": channel.channel_id,
-        "kind": channel.kind.value,
-        "name": channel.name,
-        "creator": channel.creator,
-        "created": iso(channel.create_time_ms),
-        "member_count": channel.member_count,
+        "muted": preferences.muted,
+        "pinned": preferences.pinned,
+        "hidden": preferences.hidden,
+        "marked_unread": preferences.marked_unread,
     }

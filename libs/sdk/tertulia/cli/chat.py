@@ -19,7 +19,7 @@ def chat(name: ChannelName, as_user: As, json: Json = False) -> None:
         raise wrong_usage("chat needs a terminal; for scripts there are `chat --json`, `send` and `tail`")
 
     async def main() -> None:
-        async with user(as_user) as client:
+        async with user(as_user, listens=True) as client:
             await client.channels.get(name)
             if json:
                 if not await ChatScript(client, name).run():

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.text import Text
 
 import tertulia
+from tertulia.actor import SEND_SECONDS
 from tertulia.cli.chat_state import ChatState
 from tertulia.cli.chat_words import HELP, Command, UnknownCommand, is_being_said, understood
 from tertulia.cli.console import message_text, safe, shown_name
 from tertulia.cli.refusals import explained
-from tertulia.client import SEND_SECONDS
 
 _HISTORY_MESSAGES = 50
 _TYPING_SECONDS = 3.0  # how often it is said again while it lasts (the protocol's)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from tertulia.models import Message, utc
+from tertulia.models import Channel, Message, utc
 
 # these change the direction or place of what stands beside them, and so what a line seems to say
 _DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
@@ -72,8 +72,31 @@ def message_json(message: Message) -> dict[str, object]:
         "custom_type": message.custom_type,
         "custom_data": message.custom_data,
         "imported": message.imported,
+        "edited": iso(message.edit_time_ms) if message.edited else "",
+        "deleted": message.deleted,
+        "deleted_by": message.deleted_by,
+        "reactions": [
+            {"key": each.key, "count": each.count, "users": list(each.user_ids)} for each in message.reactions
+        ],
+        "reply_count": message.reply_count,
     }
     return values | {name: value for name, value in extra.items() if value}
+
+
+def channel_json(channel: Channel) -> dict[str, object]:
+    """A channel as every command prints it."""
+    return {
+        "channel": channel.channel_id,
+        "kind": channel.kind.value,
+        "name": channel.name,
+        "creator": channel.creator,
+        "created": iso(channel.create_time_ms),
+        "member_count": channel.member_count,
+        "cover_url": channel.cover_url,
+        "custom_data": channel.custom_data,
+        "slow_mode_seconds": channel.slow_mode_seconds,
+        "etag": channel.etag,
+    }
 
 
 def shown_name(user_id: str, name: str) -> str:
@@ -101,10 +124,21 @@ def message_text(
         line.append(f"{author}  ", style=f"bold {colour}")
     if message.reply_to:
         line.append(f"(to {message.reply_to}) ", style="dim")
-    line.append(
-        safe(message.text) if message.text else f"[{safe(message.custom_type) or 'custom data'}]", style="default"
-    )
+    line.append(*_content(message))
+    if message.edited and not message.deleted:
+        line.append(" (edited)", style="dim")
+    for reaction in message.reactions:
+        line.append(f"  {safe(reaction.key)} {reaction.count}", style="dim")
+    if message.reply_count:
+        line.append(f"  ↩ {message.reply_count}", style="dim")
     return line
+
+
+def _content(message: Message) -> tuple[str, str]:
+    """What a message says, and in which style."""
+    if message.deleted:
+        return "(deleted)", "dim italic"
+    return safe(message.text) if message.text else f"[{safe(message.custom_type) or 'custom data'}]", "default"
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

@@ -43,10 +43,10 @@ def send(
     json: Json = False,
 ) -> None:
     """Say something in a channel. Returns once it is durable."""
-    text = _text(text)
+    text = text_of(text)
 
     async def main() -> None:
-        async with user(as_user, event_buffer=1) as client:
+        async with user(as_user) as client:
             sent = await client.send(
                 name, text, reply_to=reply_to or 0, mentions=mention or (), client_message_id=message_id
             )
@@ -67,7 +67,8 @@ def send(
     run(main())
 
 
-def _text(text: str) -> str:
+def text_of(text: str) -> str:
+    """The text that an argument means. Ends the command where it is not UTF-8."""
     try:
         if text == _STANDARD_INPUT:
             return sys.stdin.buffer.read().decode().rstrip("\r\n")
@@ -135,7 +136,7 @@ def tail(
     async def main() -> None:
         console = out()
         left = limit if limit is not None else -1
-        async with user(as_user) if as_user else server() as client:
+        async with user(as_user, listens=True) if as_user else server() as client:
             await client.channels.get(name)
             coming = _as_told(client, name, after) if as_user else _as_looked_up(client, name, after)
             async for message in coming:

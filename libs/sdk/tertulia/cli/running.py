@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 import tertulia
-from tertulia.addresses import DEFAULT_ADDRESS, with_port
+from tertulia.addresses import DEFAULT_ADDRESS, listed
+from tertulia.buffer import DEFAULT_CAPACITY
 from tertulia.cli.console import complain
 from tertulia.cli.reaching import somebody_listens
 from tertulia.cli.refusals import explained
@@ -38,8 +39,8 @@ def secret() -> tertulia.Secret:
 
 
 @asynccontextmanager
-async def user(user_id: str, event_buffer: int = 1_024) -> AsyncIterator[tertulia.Client]:
-    """A client that speaks for a user."""
+async def user(user_id: str, *, listens: bool = False) -> AsyncIterator[tertulia.Client]:
+    """A client that speaks for a user. One that only asks or says something marks nothing as delivered."""
     if not user_id:
         raise wrong_usage("--as names nobody")
     key = secret()
@@ -47,7 +48,7 @@ async def user(user_id: str, event_buffer: int = 1_024) -> AsyncIterator[tertuli
     async def token() -> str:
         return key.user_token(user_id)
 
-    async with _connected(token, event_buffer) as client:
+    async with _connected(token, listens=listens) as client:
         yield client
 
 
@@ -59,23 +60,27 @@ async def server() -> AsyncIterator[tertulia.Client]:
     async def token() -> str:
         return key.server_token()
 
-    async with _connected(token, event_buffer=1) as client:
+    async with _connected(token, listens=False) as client:
         yield client
 
 
 @asynccontextmanager
 async def user_or_server(user_id: str) -> AsyncIterator[tertulia.Client]:
     """A client for calls: of a user, or where none is named of the application."""
-    async with user(user_id, event_buffer=1) if user_id else server() as client:
+    async with user(user_id) if user_id else server() as client:
         yield client
 
 
 @asynccontextmanager
-async def _connected(token: TokenProvider, event_buffer: int) -> AsyncIterator[tertulia.Client]:
-    addresses = [with_port(part.strip()) for part in (os.environ.get("TERTULIA_ADDRESS") or DEFAULT_ADDRESS).split(",")]
+async def _connected(token: TokenProvider, *, listens: bool) -> AsyncIterator[tertulia.Client]:
+    addresses = listed(os.environ.get("TERTULIA_ADDRESS") or DEFAULT_ADDRESS)
     await somebody_listens(addresses)
     client = tertulia.connect(
-        addresses, token_provider=token, connect_timeout=CONNECT_SECONDS, event_buffer=event_buffer
+        addresses,
+        token_provider=token,
+        connect_timeout=CONNECT_SECONDS,
+        event_buffer=DEFAULT_CAPACITY if listens else 1,
+        receipts=listens,
     )
     try:
         await client.__aenter__()

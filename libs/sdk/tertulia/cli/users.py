@@ -1,16 +1,18 @@
 """`tertulia users`."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
 
 import tertulia
-from tertulia.cli.console import iso, print_json, table
-from tertulia.cli.running import AsOptional, Json, run, user_or_server
+from tertulia.cli.console import complain, iso, print_json, table
+from tertulia.cli.running import As, AsOptional, Json, run, server, user, user_or_server
 
-app = typer.Typer(help="People's profiles.", no_args_is_help=True)
+app = typer.Typer(help="People: profiles, and who is blocked.", no_args_is_help=True)
 
 UserId = Annotated[str, typer.Argument(metavar="USER", help="The user's id.", show_default=False)]
+Whom = Annotated[str, typer.Argument(metavar="WHOM", help="The id of the other.", show_default=False)]
 
 
 @app.command("set")
@@ -25,7 +27,7 @@ def set_(
 
     async def main() -> None:
         async with user_or_server(as_user) as client:
-            _print(await client.users.set(user_id, name=name, avatar_url=avatar_url), json)
+            _print([await client.users.set(user_id, name=name, avatar_url=avatar_url)], json)
 
     run(main())
 
@@ -36,20 +38,97 @@ def get(user_id: UserId, as_user: AsOptional = "", json: Json = False) -> None:
 
     async def main() -> None:
         async with user_or_server(as_user) as client:
-            _print(await client.users.get(user_id), json)
+            _print([await client.users.get(user_id)], json)
 
     run(main())
 
 
-def _print(found: tertulia.User, json: bool) -> None:
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List all users, in order of their ids, with the server key."""
+
+    async def main() -> None:
+        async with server() as client:
+            await _print_all(client.users.everyone(), "there are no users", json)
+
+    run(main())
+
+
+@app.command()
+def search(
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="How their names begin.", show_default=False)],
+    as_user: AsOptional = "",
+    json: Json = False,
+) -> None:
+    """Find users by their names."""
+
+    async def main() -> None:
+        async with user_or_server(as_user) as client:
+            await _print_all(client.users.search(prefix), f"nobody's name begins with {prefix}", json)
+
+    run(main())
+
+
+@app.command()
+def block(whom: Whom, as_user: As, json: Json = False) -> None:
+    """Block somebody: no direct messages between the two any more, no being added to channels by them."""
+
+    async def main() -> None:
+        async with user(as_user) as client:
+            await client.users.block(whom)
+        _say(as_user, whom, blocked=True, json=json)
+
+    run(main())
+
+
+@app.command()
+def unblock(whom: Whom, as_user: As, json: Json = False) -> None:
+    """Take a block back."""
+
+    async def main() -> None:
+        async with user(as_user) as client:
+            await client.users.unblock(whom)
+        _say(as_user, whom, blocked=False, json=json)
+
+    run(main())
+
+
+@app.command()
+def blocked(as_user: As, json: Json = False) -> None:
+    """List whom one has blocked."""
+
+    async def main() -> None:
+        async with user(as_user) as client:
+            await _print_all(client.users.blocked(), f"{as_user} has blocked nobody", json)
+
+    run(main())
+
+
+def _say(who: str, whom: str, *, blocked: bool, json: bool) -> None:
     if json:
+        print_json({"user": who, "whom": whom, "blocked": blocked})
+    else:
+        typer.echo(f"{who} has {'blocked' if blocked else 'unblocked'} {whom}")
+
+
+async def _print_all(users: AsyncIterator[tertulia.User], nobody: str, json: bool) -> None:
+    found = [each async for each in users]
+    if not found and not json:
+        complain(nobody)
+    else:
+        _print(found, json)
+
+
+def _print(users: list[tertulia.User], json: bool) -> None:
+    if not json:
+        table(("USER", "NAME", "AVATAR"), [(each.user_id, each.name, each.avatar_url) for each in users])
+        return
+    for each in users:
         print_json(
             {
-                "user": found.user_id,
-                "name": found.name,
-                "avatar_url": found.avatar_url,
-                "created": iso(found.create_time_ms),
+                "user": each.user_id,
+                "name": each.name,
+                "avatar_url": each.avatar_url,
+                "created": iso(each.create_time_ms),
             }
         )
-    else:
-        table(("USER", "NAME", "AVATAR"), [(found.user_id, found.name, found.avatar_url)])

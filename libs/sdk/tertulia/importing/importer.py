@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tertulia.client import Actor, Client
+from tertulia.actor import Actor
+from tertulia.client import Client
 from tertulia.errors import NotFound, TertuliaError
 from tertulia.importing.records import Rejected, Said, System
 from tertulia.importing.source import Source
