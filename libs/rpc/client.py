@@ -1,11 +1,14 @@
 """Calls from one service to another: kept-alive channels, a deadline on every call, errors as exceptions."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from typing import TypeVar
 
 import grpc
+from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.caller import CALLER_KEY, CORRELATION_KEY, Caller, correlation_id, encode_caller
+from libs.rpc.errors import DeadlineExceeded
 from libs.rpc.status import from_rpc_error
 
 Request = TypeVar("Request")
@@ -56,14 +59,35 @@ async def call(
         raise from_rpc_error(error) from error
 
 
-async def collect(
-    method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request, *, timeout: float = CALL_SECONDS
-) -> list[Response]:
-    """Call a method that answers in parts, and wait for all of them. `timeout` is for the whole; raises as `call`."""
+async def parts_of(
+    method: grpc.aio.UnaryStreamMultiCallable[Request, Response],
+    request: Request,
+    *,
+    timeout: float,
+    part_timeout: float = CALL_SECONDS,
+) -> AsyncGenerator[Response]:
+    """Call a method that answers in parts; whoever takes them slowly holds the service back.
+
+    `timeout` is for the whole, `part_timeout` for the wait for each part; raises as `call`. Close it (`aclosing`) if it may
+    be left early: the call ends with it.
+    """
+    answer = method(request, timeout=timeout, metadata=_metadata(None))
+    parts = aiter(answer)
     try:
-        return [part async for part in method(request, timeout=timeout, metadata=_metadata(None))]
+        while True:
+            async with asyncio.timeout(part_timeout):
+                part = await anext(parts, None)
+            if part is None:
+                return
+            yield part
     except grpc.aio.AioRpcError as error:
         raise from_rpc_error(error) from error
+    except TimeoutError:
+        raise DeadlineExceeded(
+            "the service that does this took too long; try again", error_pb2.ERROR_REASON_DEADLINE_EXCEEDED
+        ) from None
+    finally:
+        answer.cancel()
 
 
 def _metadata(caller: Caller | None) -> list[tuple[str, str | bytes]]:

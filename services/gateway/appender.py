@@ -1,9 +1,12 @@
-"""Sends on their way to message_store: one batch in flight, and what arrives meanwhile forms the next.
+"""Writes on their way to message_store: one batch in flight, and what arrives meanwhile forms the next.
 
-The sends of one session to one channel — a lane — reach the log in the order in which they came, through retries too: a
-batch whose outcome is unknown is repeated as it is while everything else waits; of a lane in which a send was refused for
-its old policy version, everything waits until the send was authorised anew; and a send that is given up takes those right
-behind it along, for the client, who will send all of them again, must not find them overtaken.
+The writes of one session to one channel — a lane — reach the log in the order in which they came, through retries too: a
+batch whose outcome is unknown is repeated as it is while everything else waits; of a lane in which a write was refused for
+its old policy version, everything waits until it was authorised anew; and a write that is given up takes those right
+behind it along, for the client, who will try all of them again, must not find them overtaken.
+
+A write is allowed when it is submitted, and again, under what is known then, when it goes into a batch after its grant was
+renewed. In a batch it stays as it is, policy version and all: its first try may be on the log already.
 """
 
 import asyncio
@@ -100,7 +103,7 @@ class Appender:
                 size += append.size
         if not self._waiting:
             self._wake.clear()
-        return self._without_outdated(self._without_expired(batch, not_sent()), tasks)
+        return self._allowed(self._without_outdated(self._without_expired(batch, not_sent()), tasks))
 
     def _without_outdated(self, batch: list[Append], tasks: asyncio.TaskGroup) -> list[Append]:
         """Hold those whose version is older than another's for the same log: they would be refused and overtaken."""
@@ -122,12 +125,25 @@ class Appender:
                 kept.append(append)
         return kept
 
+    def _allowed(self, batch: list[Append]) -> list[Append]:
+        """Decide anew where a grant was renewed meanwhile."""
+        refused = set()
+        for append in batch:
+            if not append.decided:
+                try:
+                    append.decide()
+                except TertuliaError as error:
+                    self._fail_all([append], error)
+                    refused.add(append)
+        return [append for append in batch if append not in refused] if refused else batch
+
     async def _carry_out(self, batch: list[Append], tasks: asyncio.TaskGroup) -> None:
         while batch:
             self._batch_sizes.observe(len(batch))
+            request = log_pb2.AppendRequest(items=[append.item for append in batch])
             timeout = max(min(append.deadline for append in batch) - self._clock(), _RETRY_SECONDS)
             try:
-                response = await call(self._stub.Append, _request(batch), timeout=timeout)
+                response = await call(self._stub.Append, request, timeout=timeout)
             except (Unavailable, DeadlineExceeded) as error:
                 log.warning("append_outcome_unknown", sends=len(batch), error=str(error))
                 self._stats.retries += 1
@@ -153,7 +169,7 @@ class Appender:
             if result.refusal == log_pb2.APPEND_REFUSAL_UNSPECIFIED:
                 append.sender.acked(append.request_id, result.seq, result.time_ms)
             else:
-                append.sender.failed(append.request_id, refusal_error(result))
+                append.sender.failed(append.request_id, refusal_error(append.item.kind, result))
             senders.add(append.sender)
         for sender in senders:
             sender.flush()
@@ -223,9 +239,3 @@ class Appender:
     def _finish(self, append: Append) -> None:
         self._items -= 1
         self._bytes -= append.size
-
-
-def _request(batch: Sequence[Append]) -> log_pb2.AppendRequest:
-    for append in batch:
-        append.item.policy_version = append.grant.policy_version
-    return log_pb2.AppendRequest(items=[append.item for append in batch])

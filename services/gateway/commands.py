@@ -21,7 +21,7 @@ from libs.rpc.errors import (
 from libs.rpc.validation import validate
 from services.gateway.answers import Answers
 from services.gateway.appender import Appender
-from services.gateway.appends import new_append
+from services.gateway.appends import new_append, say
 from services.gateway.grants import Grant, Grants
 from services.gateway.methods import ChannelIds, Method, Methods
 from services.gateway.outbox import Outbox
@@ -133,10 +133,9 @@ class Commands:
         try:
             grant = await self._grant(caller, send.channel_id)
             after_seq = send.after_seq if send.HasField("after_seq") else None
+            act = say(caller, send.message)
             self._handlers.appender.submit(
-                new_append(
-                    self._answers, send.request_id, caller, grant, send.message, send.client_message_id, after_seq
-                )
+                new_append(self._answers, send.request_id, caller, grant, act, send.client_message_id, after_seq)
             )
         except (Unavailable, DeadlineExceeded, ResourceExhausted) as error:
             given_up[send.channel_id] = error

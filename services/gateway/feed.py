@@ -8,7 +8,7 @@ from typing import Protocol
 from tertulia.chat.v1 import event_pb2
 
 from services.gateway.log_client import LogName
-from services.gateway.segments import Segment
+from services.gateway.segments import Segment, policy_version_of
 from services.gateway.stats import Stats
 
 MAX_HELD = 64  # doorbells kept while what precedes them is fetched; more are forgotten and fetched, too
@@ -33,10 +33,10 @@ class Reader(Protocol):
         """The newest version of the channel's policy under which the user is known to be a member."""
 
     def take(self, segment: Segment) -> None:
-        """Queue a segment that was kept, and look into its control event."""
+        """Queue a segment that was kept, and look into its last event if that is one to look into."""
 
     def control(self, event: event_pb2.Event) -> None:
-        """A control event was queued. The reader detaches itself if the event ends its membership."""
+        """An event to look into was queued. The reader detaches itself if the event ends its membership."""
 
     def overflowed(self) -> None:
         """The session's queue is over its limit: detach from all feeds and catch up from the logs."""
@@ -84,6 +84,8 @@ class Feed:
 
     def ring(self, segment: Segment) -> None:
         """A doorbell was heard: late, early, twice, or just in time."""
+        if segment.control is not None and segment.control.HasField("message_deleted"):
+            self._forget_bytes()
         if segment.to_seq <= self.cursor:
             return
         if segment.to_seq > self.head:
@@ -185,23 +187,22 @@ class Feed:
             reader.overflowed()
 
     def _look_into(self, event: event_pb2.Event) -> None:
-        if event.membership_change.policy_version > self.policy_version:
-            self.policy_version = event.membership_change.policy_version
+        if event.HasField("message_deleted"):
+            self._forget_bytes()
+            return
+        self.policy_version = max(self.policy_version, policy_version_of(event))
         for reader in list(self._readers):
             reader.control(event)
 
     def _hold(self, segment: Segment) -> None:
         if len(self._held) >= MAX_HELD or self._held_bytes + len(segment.frame) > MAX_HELD_BYTES:
-            self._held.clear()
-            self._held_bytes = 0
+            self._forget_held()
         if segment.from_seq not in self._held:
             self._held[segment.from_seq] = segment
             self._held_bytes += len(segment.frame)
 
     def _pass_on_held(self) -> None:
-        for from_seq in sorted(self._held):
-            if from_seq > self.cursor + 1:
-                return
+        while self._held and (from_seq := min(self._held)) <= self.cursor + 1:
             segment = self._held.pop(from_seq)
             self._held_bytes -= len(segment.frame)
             if segment.to_seq > self.cursor:
@@ -216,6 +217,15 @@ class Feed:
         self._tail_bytes += len(segment.frame)
         if self._tail_bytes > MAX_TAIL_BYTES:
             self._forget_tail()
+
+    def _forget_bytes(self) -> None:
+        """A message was deleted: whoever comes later reads the log, which has its text no more (I6)."""
+        self._forget_tail()
+        self._forget_held()
+
+    def _forget_held(self) -> None:
+        self._held.clear()
+        self._held_bytes = 0
 
     def _forget_tail(self) -> None:
         self._tail.clear()

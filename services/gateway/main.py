@@ -69,7 +69,8 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
             **PresenceMethods(grants, typing, watches).table(),
         }
         handlers = Handlers(appender, grants, positions, typing, watches, methods)
-        sources = Sources(hub, logs, Inboxes(access), grants, settings.max_delta_events, stats)
+        opening = asyncio.Semaphore(settings.opening_sessions)
+        sources = Sources(hub, logs, Inboxes(access), grants, settings.max_delta_events, opening, stats)
         sessions = Sessions(settings, tokens, sources, handlers, online, stats)
 
         server = new_server(registry, max_receive_bytes=settings.max_request_bytes, max_streams=settings.max_streams)

@@ -1,10 +1,10 @@
-"""MessageService: sends, and pages of history whose events pass through as bytes.
+"""MessageService: writes, and pages of history whose events pass through as bytes.
 
 A page is one read of the log, which stops after so many scanned rows; so it may be short, and its tokens say where it ended.
 """
 
 import asyncio
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tertulia.chat.v1 import error_pb2, message_pb2
 from tertulia_internal.wire.v1 import raw_pb2
@@ -12,7 +12,7 @@ from tertulia_internal.wire.v1 import raw_pb2
 from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, FieldViolation, NotFound, TertuliaError
 from services.gateway.appender import Appender
-from services.gateway.appends import new_append
+from services.gateway.appends import Act, delete, edit, new_append, react, say
 from services.gateway.grants import Grants
 from services.gateway.log_client import MAX_SEQ, READ_EVENTS, LogClient, LogName
 from services.gateway.methods import Methods, parsed
@@ -22,6 +22,14 @@ from services.gateway.tokens import require_speaker
 _DEFAULT_PAGE = 50
 _LARGEST_PAGE = 200
 _DEFAULT_EVENTS = 200
+
+_WriteRequest: TypeAlias = (
+    message_pb2.SendMessageRequest
+    | message_pb2.EditMessageRequest
+    | message_pb2.DeleteMessageRequest
+    | message_pb2.AddReactionRequest
+    | message_pb2.RemoveReactionRequest
+)
 
 
 class _Range(NamedTuple):
@@ -33,8 +41,8 @@ class _Range(NamedTuple):
     head_seq: int
 
 
-class _OneSend:
-    """The one who waits for the outcome of a unary send."""
+class _OneWrite:
+    """The one who waits for the outcome of a unary write."""
 
     def __init__(self) -> None:
         self._outcome: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
@@ -66,6 +74,10 @@ class MessageMethods:
     def table(self) -> Methods:
         return {
             "MessageService/SendMessage": self._send_message,
+            "MessageService/EditMessage": self._edit_message,
+            "MessageService/DeleteMessage": self._delete_message,
+            "MessageService/AddReaction": self._add_reaction,
+            "MessageService/RemoveReaction": self._remove_reaction,
             "MessageService/GetMessage": self._get_message,
             "MessageService/ListMessages": self._list_messages,
             "MessageService/ListEvents": self._list_events,
@@ -74,14 +86,48 @@ class MessageMethods:
     async def _send_message(self, caller: Caller, data: bytes) -> bytes:
         request = parsed(message_pb2.SendMessageRequest, data)
         require_speaker(caller)
-        grant = await self._grants.get(caller, request.channel_id)
-        sender = _OneSend()
-        after_seq = request.after_seq if request.HasField("after_seq") else None
-        self._appender.submit(
-            new_append(sender, 0, caller, grant, request.message, request.client_message_id, after_seq)
-        )
-        seq, time_ms = await sender.outcome()
+        act = say(caller, request.message)
+        seq, time_ms = await self._write(caller, request, request.client_message_id, act)
         return message_pb2.SendMessageResponse(seq=seq, time_ms=time_ms).SerializeToString()
+
+    async def _edit_message(self, caller: Caller, data: bytes) -> bytes:
+        request = parsed(message_pb2.EditMessageRequest, data)
+        seq, time_ms = await self._write(caller, request, request.client_id, edit(request.seq, request.message))
+        return message_pb2.EditMessageResponse(seq=seq, time_ms=time_ms).SerializeToString()
+
+    async def _delete_message(self, caller: Caller, data: bytes) -> bytes:
+        request = parsed(message_pb2.DeleteMessageRequest, data)
+        seq, time_ms = await self._write(caller, request, request.client_id, delete(request.seq))
+        return message_pb2.DeleteMessageResponse(seq=seq, time_ms=time_ms).SerializeToString()
+
+    async def _add_reaction(self, caller: Caller, data: bytes) -> bytes:
+        request = parsed(message_pb2.AddReactionRequest, data)
+        seq, time_ms = await self._react(caller, request, removed=False)
+        return message_pb2.AddReactionResponse(seq=seq, time_ms=time_ms).SerializeToString()
+
+    async def _remove_reaction(self, caller: Caller, data: bytes) -> bytes:
+        request = parsed(message_pb2.RemoveReactionRequest, data)
+        seq, time_ms = await self._react(caller, request, removed=True)
+        return message_pb2.RemoveReactionResponse(seq=seq, time_ms=time_ms).SerializeToString()
+
+    async def _react(
+        self,
+        caller: Caller,
+        request: message_pb2.AddReactionRequest | message_pb2.RemoveReactionRequest,
+        *,
+        removed: bool,
+    ) -> tuple[int, int]:
+        require_speaker(caller)
+        act = react(request.seq, request.key, removed=removed)
+        return await self._write(caller, request, request.client_id, act)
+
+    async def _write(self, caller: Caller, request: _WriteRequest, client_id: str, act: Act) -> tuple[int, int]:
+        """The seq and the time of the event, when it is durable."""
+        grant = await self._grants.get(caller, request.channel_id)
+        after_seq = request.after_seq if request.HasField("after_seq") else None
+        sender = _OneWrite()
+        self._appender.submit(new_append(sender, 0, caller, grant, act, client_id, after_seq))
+        return await sender.outcome()
 
     async def _get_message(self, caller: Caller, data: bytes) -> bytes:
         request = parsed(message_pb2.GetMessageRequest, data)

@@ -13,7 +13,7 @@ from services.gateway.segments import Segment
 class ReaderOwner(Protocol):
     """Whom a session's readers tell; see `session_logs.SessionLogs`. Called by feeds, so nothing here may wait or raise."""
 
-    def removed(self, reader: "ChannelReader", seq: int) -> None: ...
+    def removed(self, reader: "ChannelReader", seq: int, *, is_back: bool) -> None: ...
 
     def joined(self, entry: event_pb2.ChannelJoined) -> None: ...
 
@@ -78,16 +78,17 @@ class ChannelReader(LogReader):
 
     @property
     def policy_version(self) -> int:
-        return self.grant.policy_version
+        return self.grant.member_version
 
     def control(self, event: event_pb2.Event) -> None:
         change = event.membership_change
         if self.user_id in change.removed_user_ids:
-            self._owner.removed(self, event.seq)
-            return
-        if change.policy_version > self.grant.policy_version:
-            self.grant.policy_version = change.policy_version
-            self.grant.member_count += len(change.added_user_ids) - len(change.removed_user_ids)
+            is_back = self.rejoined_seq > event.seq or self.grant.policy_version > change.policy_version
+            self._owner.removed(self, event.seq, is_back=is_back)
+        elif event.HasField("channel_deleted"):
+            self._owner.removed(self, event.seq, is_back=False)
+        else:
+            self.grant.heard(event)
 
 
 class InboxReader(LogReader):

@@ -16,7 +16,6 @@ from services.gateway.stats import Stats
 from services.gateway.tokens import Identity
 from services.gateway.transport import Transport
 
-_MAX_POSITIONS = 8_000  # as the protos say; a wrong one among them harms nobody
 _SETTLE_SECONDS = 5.0  # what was asked before the end is answered, if it is answered within this
 
 
@@ -54,10 +53,8 @@ class Session:
         self._patience: asyncio.Timeout | None = None
         self._cut: TertuliaError | None = None
 
-    async def run(
-        self, hello: session_pb2.ClientFrame, sources: Sources, handlers: Handlers, opening: asyncio.Semaphore
-    ) -> None:
-        """Serve the client until it goes or the session is ended. `opening` bounds how many open at a time.
+    async def run(self, hello: session_pb2.ClientFrame, sources: Sources, handlers: Handlers) -> None:
+        """Serve the client until it goes or the session is ended.
 
         Raises:
             TertuliaError: it was cut.
@@ -66,7 +63,7 @@ class Session:
         """
         try:
             async with asyncio.timeout(None) as self._patience:
-                await self._run(hello, sources, handlers, opening)
+                await self._run(hello, sources, handlers)
         except TimeoutError:
             if self._cut is None:
                 raise
@@ -84,31 +81,23 @@ class Session:
             self._cut = error
             self._patience.reschedule(0.0)
 
-    async def _run(
-        self, hello: session_pb2.ClientFrame, sources: Sources, handlers: Handlers, opening: asyncio.Semaphore
-    ) -> None:
+    async def _run(self, hello: session_pb2.ClientFrame, sources: Sources, handlers: Handlers) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                await self._live(hello, sources, handlers, opening, tasks)
+                await self._live(hello, sources, handlers, tasks)
                 _end_all()
         except* _Over:
             pass
 
     async def _live(
-        self,
-        hello: session_pb2.ClientFrame,
-        sources: Sources,
-        handlers: Handlers,
-        opening: asyncio.Semaphore,
-        tasks: asyncio.TaskGroup,
+        self, hello: session_pb2.ClientFrame, sources: Sources, handlers: Handlers, tasks: asyncio.TaskGroup
     ) -> None:
         caller = self.identity.caller
         logs = SessionLogs(caller, self.outbox, sources)
         commands = Commands(caller, self.outbox, self._answers, logs.grant, handlers, tasks)
         writer = tasks.create_task(self.outbox.run(self._transport.write))
         try:
-            async with opening:
-                await self._open(hello.hello, logs)
+            await self._open(hello.hello, logs)
             working = (tasks.create_task(logs.run()), tasks.create_task(self._read(hello, logs, commands)))
             await self._ended.wait()
             for task in working:
@@ -121,8 +110,6 @@ class Session:
         await writer
 
     async def _open(self, hello: session_pb2.Hello, logs: SessionLogs) -> None:
-        if len(hello.positions) > _MAX_POSITIONS:
-            raise frame_invalid(f"a hello holds at most {_MAX_POSITIONS} positions")
         session_id = secrets.token_hex(8)
         if self.identity.caller.user_id:
             await logs.open(session_id, hello.positions)

@@ -1,18 +1,20 @@
 """Which logs a session reads and how far: its snapshot, its catching up, the channels that it joins and leaves."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import structlog
 from tertulia.chat.v1 import channel_pb2, event_pb2, session_pb2
+from tertulia_internal.channel.v1 import access_pb2
 
 from libs.rpc.caller import Caller
-from libs.rpc.errors import NotFound, TertuliaError
+from libs.rpc.errors import NotFound, PermissionDenied, TertuliaError
 from libs.rpc.status import unavailable
 from services.gateway.backoff import Backoff
 from services.gateway.feed import Feed
-from services.gateway.grants import Grant, Grants
+from services.gateway.grants import Grant, Grants, member_grant
 from services.gateway.hub import Hub
 from services.gateway.inboxes import Inboxes
 from services.gateway.log_client import LogClient, LogName
@@ -23,6 +25,7 @@ from services.gateway.stats import Stats
 log = structlog.get_logger()
 
 _RENEWALS = 5  # of one membership in a row, before the channel service is taken to be ill
+_LEFT = 8_000  # logs whose last delivered seq is remembered after they were left; as many as a hello may name
 
 _CAUGHT_UP = session_pb2.Notice(caught_up=session_pb2.CaughtUp())
 
@@ -36,6 +39,8 @@ class Sources:
     inboxes: Inboxes
     grants: Grants
     max_delta_events: int
+    opening: asyncio.Semaphore
+    """How many sessions are being opened at a time."""
     stats: Stats
 
 
@@ -54,7 +59,9 @@ class SessionLogs:
         self._inbox: InboxReader | None = None
         self._channels: dict[str, ChannelReader] = {}
         self._due: dict[LogReader | str, int] = {}
-        """Readers that are behind, and ids of channels to join, these with the seq of the joining."""
+        """Readers that are behind, and ids of channels to join, these with the seq of the joining (0: not known)."""
+        self._left: dict[bytes, int] = {}
+        """How far the client has the logs that are not read here now: what lies between that and a joining is a gap."""
         self._wake = asyncio.Event()
         self.caught_up = asyncio.Event()
         """Everything that the client lacked at its hello is queued."""
@@ -70,23 +77,36 @@ class SessionLogs:
         Raises:
             TertuliaError: a service that is needed does not answer.
         """
-        held = {position.log_id: position.seq for position in positions}
+        self._left = {position.log_id: position.seq for position in positions}
         # subscribe, then snapshot: a join between the two is an entry after the head and will be applied
         feed = await self._started(await self._sources.inboxes.log_id(self._caller))
-        position = _position(held.get(feed.log.log_id), feed.cursor)
+        position = _position(self._left.pop(feed.log.log_id, None), feed.cursor)
         self._inbox = InboxReader(self, self._outbox, feed, self._caller.user_id, position, feed.cursor)
-        inbox = await self._sources.inboxes.open(self._caller)
-        for channel in inbox.channels:
-            position = _position(held.get(channel.channel.log_id), channel.head_seq)
-            self._read_channel(channel.channel, self._acquire(channel.channel.log_id), position)
-        await self._sources.hub.started([reader.feed for reader in self._readers()])
-        welcome = session_pb2.Welcome(
-            session_id=session_id, user_id=self._caller.user_id, inbox_log_id=inbox.inbox_log_id
-        )
+        welcome = session_pb2.Welcome(session_id=session_id, user_id=self._caller.user_id, inbox_log_id=feed.log.log_id)
         self._tell(session_pb2.Notice(welcome=welcome))
-        for channel in inbox.channels:
-            self._tell(session_pb2.Notice(channel=channel))
+        async with aclosing(self._sources.inboxes.open(self._caller)) as parts:
+            while await self._open_part(parts):
+                await self._outbox.room()  # not within `opening`: a client that reads slowly delays nobody else
         self._skip_old_entries(self._inbox)
+
+    async def _open_part(self, parts: AsyncIterator[access_pb2.OpenInboxResponse]) -> bool:
+        """False: there was none left."""
+        async with self._sources.opening:
+            part = await anext(parts, None)
+            if part is None:
+                return False
+            readers = [
+                self._read_channel(
+                    mine,
+                    self._acquire(mine.channel.log_id),
+                    _position(self._left.pop(mine.channel.log_id, None), mine.head_seq),
+                )
+                for mine in part.channels
+            ]
+            await self._sources.hub.started([reader.feed for reader in readers])
+        for mine in part.channels:
+            self._tell(session_pb2.Notice(channel=mine))
+        return True
 
     async def run(self) -> None:
         """Queue what the client lacks, as fast as it reads, and say so; then keep it so, for ever.
@@ -94,8 +114,11 @@ class SessionLogs:
         Raises:
             TertuliaError: a service does not answer before it has caught up. Afterwards whatever fails is tried again.
         """
-        for reader in [reader for reader in self._readers() if not reader.attach()]:
-            await self._catch_up(reader)
+        for reader in self._readers():
+            if not reader.attach():
+                self._note(reader)
+        while self._due:
+            await self._do_next()
         self._tell(_CAUGHT_UP)
         self.caught_up.set()
         wait = Backoff()
@@ -119,11 +142,14 @@ class SessionLogs:
 
     # --- what feeds tell ----------------------------------------------------------------------------------------------
 
-    def removed(self, reader: ChannelReader, seq: int) -> None:
-        """The user's membership ended with the event `seq`, which is queued."""
+    def removed(self, reader: ChannelReader, seq: int, *, is_back: bool) -> None:
+        """The user's membership ended with the event `seq`, which is queued. `is_back`: it is known to have begun again."""
         self._leave(reader)
         self._channels.pop(reader.grant.channel_id, None)
-        if reader.rejoined_seq > seq:
+        self._left[reader.feed.log.log_id] = seq
+        if len(self._left) > _LEFT:
+            del self._left[next(iter(self._left))]
+        if is_back:
             self._note(reader.grant.channel_id, reader.rejoined_seq)
 
     def joined(self, entry: event_pb2.ChannelJoined) -> None:
@@ -155,26 +181,34 @@ class SessionLogs:
         """One after the other, whatever fails; that is returned."""
         failed: dict[LogReader | str, int] = {}
         while self._due:
-            due = next(iter(self._due))
-            joined_seq = self._due.pop(due)
+            due, joined_seq = next(iter(self._due.items()))
             try:
-                if isinstance(due, LogReader):
-                    await self._catch_up(due)
-                else:
-                    await self._join(due, joined_seq)
+                await self._do_next()
             except TertuliaError as error:
                 log.warning("session_behind", error=str(error))
                 failed[due] = joined_seq
         return failed
 
+    async def _do_next(self) -> None:
+        due = next(iter(self._due))
+        joined_seq = self._due.pop(due)
+        if isinstance(due, LogReader):
+            await self._catch_up(due)
+        else:
+            await self._join(due, joined_seq)
+
     async def _join(self, channel_id: str, joined_seq: int) -> None:
-        inbox = await self._sources.inboxes.open(self._caller, channel_id)
-        found = next((channel for channel in inbox.channels if channel.channel.channel_id == channel_id), None)
-        if found is None or channel_id in self._channels:
+        mine = await self._sources.inboxes.channel(self._caller, channel_id)
+        if mine is None or channel_id in self._channels:
             return  # removed meanwhile; another entry tells if the user was added again
-        feed = await self._started(found.channel.log_id)
-        reader = self._read_channel(found.channel, feed, min(joined_seq - 1, found.head_seq))
-        self._tell(session_pb2.Notice(channel=found))
+        feed = await self._started(mine.channel.log_id)
+        begin = min(joined_seq - 1, mine.head_seq) if joined_seq else mine.head_seq
+        held = min(self._left.pop(mine.channel.log_id, begin), begin)
+        reader = self._read_channel(mine, feed, held)
+        self._tell(session_pb2.Notice(channel=mine))
+        if held < begin:  # what was said since the user was removed, earlier memberships included
+            self._sources.stats.gaps += 1
+            reader.skip(begin)
         self.late(reader)
 
     async def _catch_up(self, reader: LogReader) -> None:
@@ -212,8 +246,8 @@ class SessionLogs:
             raise unavailable("the channel service")
         try:
             await self._sources.grants.renew(reader.grant)
-        except NotFound:
-            self.removed(reader, reader.position)
+        except (NotFound, PermissionDenied):  # the latter of open channels
+            self.removed(reader, reader.position, is_back=False)
 
     # --- readers ------------------------------------------------------------------------------------------------------
 
@@ -233,9 +267,9 @@ class SessionLogs:
             raise
         return feed
 
-    def _read_channel(self, channel: channel_pb2.Channel, feed: Feed, position: int) -> ChannelReader:
-        grant = Grant(feed.log, channel.channel_id, self._caller.user_id, channel.policy_version, channel.member_count)
-        reader = self._channels[channel.channel_id] = ChannelReader(self, self._outbox, feed, position, grant)
+    def _read_channel(self, mine: channel_pb2.MyChannel, feed: Feed, position: int) -> ChannelReader:
+        grant = member_grant(self._caller.application_id, self._caller.user_id, mine)
+        reader = self._channels[grant.channel_id] = ChannelReader(self, self._outbox, feed, position, grant)
         return reader
 
     def _leave(self, reader: LogReader) -> None:

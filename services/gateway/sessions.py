@@ -8,6 +8,7 @@ import structlog
 from tertulia.chat.v1 import error_pb2, session_pb2
 
 from libs.rpc.errors import ResourceExhausted, TertuliaError, Unavailable
+from libs.rpc.validation import validate
 from libs.runtime.errors import causes_of
 from services.gateway.commands import Handlers, frame_invalid
 from services.gateway.online import Online
@@ -43,7 +44,6 @@ class Sessions:
         self._online = online
         self._stats = stats
         self._open: set[Session] = set()
-        self._opening = asyncio.Semaphore(settings.opening_sessions)
         self._greeting = 0
         self._draining = False
         self._empty = asyncio.Event()
@@ -83,7 +83,7 @@ class Sessions:
         try:
             if is_user:
                 self._online.opened(identity.caller)
-            await session.run(first, self._sources, self._handlers, self._opening)
+            await session.run(first, self._sources, self._handlers)
         finally:
             if is_user:
                 self._online.closed(identity.caller)
@@ -118,6 +118,7 @@ class Sessions:
         frame = parse_frame(data)
         if not frame.HasField("hello"):
             raise frame_invalid("the first frame must hold hello")
+        validate(frame.hello)
         return frame
 
     async def watch_over(self) -> None:

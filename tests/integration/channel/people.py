@@ -6,7 +6,7 @@ from tertulia.chat.v1 import channel_pb2, event_pb2, user_pb2
 from tertulia_internal.channel.v1 import access_pb2
 
 from libs.rpc.caller import Caller
-from libs.rpc.client import call, collect
+from libs.rpc.client import CALL_SECONDS, call, parts_of
 from tests.integration.channel.parts import APPLICATION, Parts
 
 DIRECT = channel_pb2.CHANNEL_KIND_DIRECT
@@ -83,7 +83,7 @@ class Person:
             application_id=self.caller.application_id, user_id=self.user_id, channel_id=channel_id
         )
         whole = access_pb2.OpenInboxResponse()
-        for part in await collect(self.parts.access.OpenInbox, request):
+        async for part in parts_of(self.parts.access.OpenInbox, request, timeout=CALL_SECONDS):
             whole.MergeFrom(part)
         return whole
 

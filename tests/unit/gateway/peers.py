@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 from prometheus_client import CollectorRegistry
-from tertulia.chat.v1 import error_pb2, event_pb2
+from tertulia.chat.v1 import channel_pb2, error_pb2, event_pb2
 from tertulia_internal.channel.v1 import access_pb2
 from tertulia_internal.message_store.v1 import log_pb2
 
@@ -20,11 +20,17 @@ SECRET = "the-secret-of-the-application-in-these-tests-is-long-enough-for-each-a
 _LOGS = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
 _ACCESS = access_pb2.DESCRIPTOR.services_by_name["AccessService"].full_name
 
+MEMBER = channel_pb2.ChannelPermissions(send=True, react=True)
+MAX_AMENDMENTS = 2  # of a message, by edits or reactions; real owners allow more
+
 
 class Peers:
     """Numbers what is appended, refuses old policies, knows members; and fails as a test says."""
 
     def __init__(self) -> None:
+        self.answers: dict[str, access_pb2.AuthorizeResponse] = {}
+        """What users may do, in place of what members may."""
+        self.logs: dict[bytes, list[log_pb2.AppendItem]] = {}
         self.texts: dict[bytes, list[str]] = {}
         self.versions: dict[bytes, int] = {}
         self.seqs: dict[tuple[bytes, str], int] = {}
@@ -67,7 +73,11 @@ class Peers:
         if request.user_id in self.removed:
             raise channel_not_found(request.channel_id)
         log_id = request.channel_id.encode().ljust(16, b"-")
-        return access_pb2.AuthorizeResponse(log_id=log_id, policy_version=self.versions.get(log_id, 1), member_count=2)
+        answer = self.answers.get(request.user_id, access_pb2.AuthorizeResponse(permissions=MEMBER))
+        answer.log_id = log_id
+        answer.policy_version = self.versions.get(log_id, 1)
+        answer.member_count = 2
+        return answer
 
     async def get_key(self, request: access_pb2.GetKeyRequest, context: object) -> access_pb2.GetKeyResponse:  # noqa: ARG002
         self.keys_asked.append(request.key_id)
@@ -82,10 +92,33 @@ class Peers:
             return log_pb2.AppendResult(seq=known, time_ms=1)
         if item.policy_version < self.versions.get(log_id, 1):
             return log_pb2.AppendResult(refusal=log_pb2.APPEND_REFUSAL_POLICY_STALE)
-        texts = self.texts.setdefault(log_id, [])
-        texts.append(event_pb2.Event.FromString(item.content).message.text)
-        self.seqs[log_id, item.client_id] = len(texts)
-        return log_pb2.AppendResult(seq=len(texts), time_ms=1)
+        log = self.logs.setdefault(log_id, [])
+        if refusal := _refusal(log, item):
+            return log_pb2.AppendResult(refusal=refusal, retry_after_ms=item.slow_mode_ms)
+        log.append(item)
+        self.texts.setdefault(log_id, []).append(event_pb2.Event.FromString(item.content).message.text)
+        self.seqs[log_id, item.client_id] = len(log)
+        return log_pb2.AppendResult(seq=len(log), time_ms=1)
+
+
+def _refusal(log: list[log_pb2.AppendItem], item: log_pb2.AppendItem) -> log_pb2.AppendRefusal.ValueType:
+    """As real owners judge, but for the clock: in slow mode a second message always comes too early."""
+    spoken = [earlier for earlier in log if earlier.kind == log_pb2.EVENT_KIND_MESSAGE]
+    if item.slow_mode_ms and any(earlier.sender_user_id == item.sender_user_id for earlier in spoken):
+        return log_pb2.APPEND_REFUSAL_SLOW_MODE
+    if not item.target_seq:
+        return log_pb2.APPEND_REFUSAL_UNSPECIFIED
+    if item.target_seq > len(log) or log[item.target_seq - 1].kind != log_pb2.EVENT_KIND_MESSAGE:
+        return log_pb2.APPEND_REFUSAL_TARGET_MISSING
+    target = log[item.target_seq - 1]
+    if item.HasField("target_sender_user_id") and item.target_sender_user_id != target.sender_user_id:
+        return log_pb2.APPEND_REFUSAL_TARGET_OF_ANOTHER
+    kinds = [earlier.kind for earlier in log if earlier.target_seq == item.target_seq]
+    if log_pb2.EVENT_KIND_DELETION in kinds and item.kind != log_pb2.EVENT_KIND_DELETION:
+        return log_pb2.APPEND_REFUSAL_TARGET_DELETED
+    if kinds.count(item.kind) >= MAX_AMENDMENTS:
+        return log_pb2.APPEND_REFUSAL_TARGET_FULL
+    return log_pb2.APPEND_REFUSAL_UNSPECIFIED
 
 
 @asynccontextmanager

@@ -16,14 +16,20 @@ from libs.rpc.status import unavailable
 from libs.runtime.process import running
 from services.gateway import appender as appender_module
 from services.gateway.appender import Appender
-from services.gateway.appends import new_append, outcome_unknown
+from services.gateway.appends import new_append, outcome_unknown, say
 from services.gateway.grants import Grant, Grants
 from services.gateway.log_client import LogName
 from services.gateway.stats import Stats, batch_sizes
 from tests.support.ports import until
-from tests.unit.gateway.peers import Peers, serving
+from tests.unit.gateway.peers import MEMBER, Peers, serving
 
 ROOM = LogName("app", b"room".ljust(16, b"-"))
+
+
+def member(user_id: str, policy_version: int = 1) -> Grant:
+    grant = Grant(ROOM, "room", user_id)
+    grant.told(policy_version, 2, MEMBER, 0, blocked=False)
+    return grant
 
 
 class Person:
@@ -31,7 +37,7 @@ class Person:
 
     def __init__(self, appender: Appender, user_id: str = "alice") -> None:
         self._appender = appender
-        self.grant = Grant(ROOM, "room", user_id, policy_version=1, member_count=2)
+        self.grant = member(user_id)
         self.seqs: dict[int, int] = {}
         self.errors: dict[int, TertuliaError] = {}
         self._sent = 0
@@ -42,7 +48,9 @@ class Person:
         grant = grant or self.grant
         caller = Caller("app", grant.user_id, server=False)
         message = event_pb2.Message(text=text)
-        self._appender.submit(new_append(self, request_id, caller, grant, message, f"{id(self)}-{request_id}", None))
+        self._appender.submit(
+            new_append(self, request_id, caller, grant, say(caller, message), f"{id(self)}-{request_id}", None)
+        )
         self._sent = request_id
         return request_id
 
@@ -160,8 +168,8 @@ async def test_a_send_that_is_given_up_takes_those_behind_it_along_so_that_none_
 
 async def test_one_who_cannot_be_authorised_now_takes_those_behind_along(stage: Stage) -> None:
     server = Person(stage.appender)
-    alice = Grant(ROOM, "room", "alice", policy_version=1, member_count=2)
-    bob = Grant(ROOM, "room", "bob", policy_version=1, member_count=2)
+    alice = member("alice", 1)
+    bob = member("bob", 1)
     stage.peers.versions[ROOM.log_id] = 2
     stage.peers.unreachable.add("alice")
     for grant in (bob, alice, bob):
@@ -183,12 +191,13 @@ async def test_a_send_under_an_old_policy_is_authorised_anew_before_what_came_la
 
 async def test_later_sends_of_a_lane_wait_for_its_authorisation_while_others_go_on(stage: Stage) -> None:
     alice, bob = Person(stage.appender), Person(stage.appender, "bob")
-    stage.peers.versions[ROOM.log_id] = bob.grant.policy_version = 2
+    stage.peers.versions[ROOM.log_id] = 2
+    bob.grant.told(2, 2, MEMBER, 0, blocked=False)
     stage.peers.hold_authorisations.clear()
     alice.send("0")
     await stage.peers.authorising.wait()
     alice.send("1")
-    alice.grant.policy_version = 2  # the feed has told of it meanwhile: alone the second one would pass now
+    alice.grant.told(2, 2, MEMBER, 0, blocked=False)  # meanwhile: alone the second one would pass now
     bob.send("from bob")
     await bob.all_told()
     alice.send("2")
@@ -199,7 +208,8 @@ async def test_later_sends_of_a_lane_wait_for_its_authorisation_while_others_go_
 
 async def test_what_was_authorised_anew_goes_before_what_waits_behind_another_batch(stage: Stage) -> None:
     alice, bob = Person(stage.appender), Person(stage.appender, "bob")
-    stage.peers.versions[ROOM.log_id] = bob.grant.policy_version = 2
+    stage.peers.versions[ROOM.log_id] = 2
+    bob.grant.told(2, 2, MEMBER, 0, blocked=False)
     stage.peers.hold_authorisations.clear()
     alice.send("0")
     await stage.peers.authorising.wait()
@@ -217,8 +227,8 @@ async def test_what_was_authorised_anew_goes_before_what_waits_behind_another_ba
 
 async def test_one_session_speaking_for_several_keeps_their_order_when_some_are_outdated(stage: Stage) -> None:
     server = Person(stage.appender)
-    alice = Grant(ROOM, "room", "alice", policy_version=1, member_count=2)
-    bob = Grant(ROOM, "room", "bob", policy_version=2, member_count=2)
+    alice = member("alice", 1)
+    bob = member("bob", 2)
     stage.peers.versions[ROOM.log_id] = 2
     for number in range(6):
         server.send(str(number), (alice, bob)[number % 2])

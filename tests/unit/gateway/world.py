@@ -139,7 +139,8 @@ class World:
             policy_version=log.policy_version,
             member_count=len(self.members[channel_id]),
         )
-        return channel_pb2.MyChannel(channel=channel, head_seq=log.head)
+        permissions = channel_pb2.ChannelPermissions(send=True, react=True)
+        return channel_pb2.MyChannel(channel=channel, head_seq=log.head, permissions=permissions)
 
     def _log(self, log_id: bytes) -> MemoryLog:
         return self.logs.setdefault(log_id, MemoryLog())
@@ -204,7 +205,7 @@ class Stage:
         self.hub = Hub(world.bus, logs, MAX_DELTA, self.stats)
         grants = Grants(access, 5, self.hub.policy_version)
         appender = Appender(log_service, grants, 5, self.stats, batch_sizes(CollectorRegistry()))
-        self._sources = Sources(self.hub, logs, Inboxes(access), grants, MAX_DELTA, self.stats)
+        self._sources = Sources(self.hub, logs, Inboxes(access), grants, MAX_DELTA, asyncio.Semaphore(8), self.stats)
         self._handlers = Handlers(
             appender,
             grants,
@@ -224,7 +225,7 @@ class Stage:
         """A session that has said hello, and its life."""
         session = Session(Identity(Caller("app", user_id, server=False), 2.0**40), wire, 1 << 20, self.stats)
         hello = session_pb2.ClientFrame(hello=session_pb2.Hello())
-        life = asyncio.create_task(session.run(hello, self._sources, self._handlers, asyncio.Semaphore(8)))
+        life = asyncio.create_task(session.run(hello, self._sources, self._handlers))
         try:
             yield session, life
         finally:
