@@ -6,6 +6,7 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
+from google.protobuf.message import Message
 from tertulia.chat.v1 import error_pb2, session_pb2
 
 from libs.rpc.caller import Caller, correlation_id, new_correlation_id
@@ -115,8 +116,7 @@ class Commands:
     async def _attempt(self, command: CommandType, take: Callable[[CommandType], Awaitable[None]]) -> None:
         self._answers.opened()
         try:
-            if not (isinstance(command, session_pb2.Send) and is_plain(command)):
-                validate(command)
+            _check(command)
             await take(command)
         except TertuliaError as error:
             self._answers.failed(command.request_id, error)
@@ -218,6 +218,11 @@ class Commands:
         for channel_id, last in list(self._last_call.items()):  # at most as many as calls are open
             if last is task:
                 del self._last_call[channel_id]
+
+
+def _check(command: Message) -> None:
+    if not (isinstance(command, session_pb2.Send) and is_plain(command)):
+        validate(command)
 
 
 def frame_invalid(what: str) -> InvalidArgument:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tertulia.chat.v1 import event_pb2, session_pb2
+from tertulia.chat.v1 import event_pb2, role_pb2, session_pb2
 from tertulia_internal.bus.v1 import signal_pb2
 from tertulia_internal.message_store.v1 import log_pb2
 
@@ -23,16 +23,51 @@ class MemoryLog:
     def head(self) -> int:
         return len(self.events)
 
+    @property
+    def messages(self) -> list[int]:
+        """The seqs of the messages."""
+        events = [event_pb2.Event.FromString(encoded) for encoded in self.events]
+        return [event.seq for event in events if event.HasField("message")]
+
     def say(self, text: str = "hello") -> None:
         self.append(event_pb2.Event(message=event_pb2.Message(text=text)))
 
-    def change(self, added: Iterable[str] = (), removed: Iterable[str] = ()) -> None:
+    def change(self, added: Iterable[str] = (), removed: Iterable[str] = (), promoted: Iterable[str] = ()) -> None:
         """A control event, which makes a new version of the policy."""
         self.policy_version += 1
         change = event_pb2.MembershipChange(
-            policy_version=self.policy_version, added_user_ids=added, removed_user_ids=removed
+            policy_version=self.policy_version,
+            added_user_ids=added,
+            removed_user_ids=removed,
+            role_changes=[
+                event_pb2.RoleChange(user_id=user_id, role=role_pb2.MEMBER_ROLE_OPERATOR) for user_id in promoted
+            ],
         )
         self.append(event_pb2.Event(membership_change=change))
+
+    def edit(self, target_seq: int, text: str) -> None:
+        message = event_pb2.Message(text=text)
+        self.append(event_pb2.Event(message_edited=event_pb2.MessageEdited(target_seq=target_seq, message=message)))
+
+    def react(self, target_seq: int) -> None:
+        self.append(event_pb2.Event(reaction_changed=event_pb2.ReactionChanged(target_seq=target_seq, key="+")))
+
+    def delete(self, target_seq: int) -> None:
+        """Later reads have the text no more."""
+        rest = event_pb2.Event(seq=target_seq, time_ms=1, state=event_pb2.MessageState(deleted=True))
+        self.events[target_seq - 1] = event_pb2.Event(message=event_pb2.Message()).SerializeToString() + (
+            rest.SerializeToString()
+        )
+        self.append(event_pb2.Event(message_deleted=event_pb2.MessageDeleted(target_seq=target_seq)))
+
+    def change_channel(self) -> None:
+        """A control event about what is shown of the channel, or its policy."""
+        self.policy_version += 1
+        self.append(event_pb2.Event(channel_changed=event_pb2.ChannelChanged(policy_version=self.policy_version)))
+
+    def delete_channel(self) -> None:
+        self.policy_version += 1
+        self.append(event_pb2.Event(channel_deleted=event_pb2.ChannelDeleted(policy_version=self.policy_version)))
 
     def segments(self, from_seq: int, to_seq: int) -> list[Segment]:
         """As a read returns them."""
@@ -43,7 +78,7 @@ class MemoryLog:
         return list(segments_of_read(LOG.log_id, response))
 
     def doorbells(self, from_seq: int, to_seq: int) -> list[Segment]:
-        """As an owner rings a flush: one, or more where control events cut it."""
+        """As an owner rings a flush: one, or more where it is cut behind what is to be looked into."""
         bells = []
         for segment in self.segments(from_seq, to_seq):
             bell = signal_pb2.Doorbell(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from tertulia.chat.v1 import error_pb2, event_pb2
+from tertulia.chat.v1 import channel_pb2, error_pb2, event_pb2
 from tertulia_internal.channel.v1 import access_pb2_grpc
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
@@ -285,3 +285,27 @@ async def test_a_cached_membership_is_asked_for_again_when_a_newer_policy_is_hea
         peers.versions[first.log.log_id] = heard["version"] = 2
         assert (await grants.get(caller, "room")).policy_version == 2
         assert peers.authorisations == ["alice", "alice"]
+
+
+async def test_what_may_be_written_already_is_tried_again_as_it_was_and_not_refused_meanwhile(stage: Stage) -> None:
+    alice = Person(stage.appender)
+    stage.peers.fail_after = [outcome_unknown()]
+    alice.send("hello")
+    await until(lambda: ROOM.log_id in stage.peers.texts, "it is written, and its acknowledgement is lost")
+    stage.peers.versions[ROOM.log_id] = 2
+    alice.grant.told(2, 2, channel_pb2.ChannelPermissions(), 0, blocked=False)
+    await alice.all_told()
+    assert alice.seqs == {1: 1}
+
+
+async def test_what_waits_while_its_grant_is_renewed_by_another_is_decided_anew(stage: Stage) -> None:
+    alice, bob = Person(stage.appender), Person(stage.appender, "bob")
+    stage.peers.hold.clear()
+    bob.send("in flight")
+    await stage.peers.appending.wait()
+    alice.send("allowed once")
+    alice.grant.told(2, 2, channel_pb2.ChannelPermissions(), 0, blocked=False)
+    stage.peers.hold.set()
+    await alice.all_told()
+    assert alice.errors[1].reason == error_pb2.ERROR_REASON_NOT_ALLOWED
+    assert stage.peers.texts[ROOM.log_id] == ["in flight"]

@@ -41,7 +41,7 @@ class ToyReader:
     def control(self, event: event_pb2.Event) -> None:
         change = event.membership_change
         self.policy_version = max(self.policy_version, change.policy_version)
-        if self.user_id in change.removed_user_ids:
+        if self.user_id in change.removed_user_ids or event.HasField("channel_deleted"):
             self.closed = True
             self.feed.detach(self)
 
@@ -233,6 +233,66 @@ def test_a_jump_leaves_every_reader_behind_at_its_place() -> None:
     assert not feed.attach(reader, reader.push), "it has to read the log first"
 
 
+def test_only_what_is_to_be_looked_into_cuts_what_is_read() -> None:
+    log = MemoryLog()
+    for _ in range(3):
+        log.say()
+    log.edit(1, "better")
+    log.react(1)
+    log.delete(1)
+    log.say()
+    log.change_channel()
+    log.change(added=["bob"])
+    log.react(2)
+    log.delete_channel()
+    looked_into = [segment.control.WhichOneof("content") for segment in log.segments(1, 11) if segment.control]
+    assert [(segment.from_seq, segment.to_seq) for segment in log.segments(1, 11)] == [(1, 6), (7, 8), (9, 9), (10, 11)]
+    assert looked_into == ["message_deleted", "channel_changed", "membership_change", "channel_deleted"]
+
+
+def test_a_deletion_is_passed_on_and_the_bytes_before_it_are_forgotten() -> None:
+    log = MemoryLog()
+    feed, _ = _feed(log)
+    reader = _reader(feed, log)
+    with feed.recording():
+        log.say("secret")
+        feed.ring(log.doorbells(1, 1)[0])
+        log.delete(1)
+        feed.ring(log.doorbells(2, 2)[0])
+        assert reader.ranges == [(1, 1), (2, 2)]
+        late = ToyReader(feed, "late", position=0, policy_version=0)
+        assert not feed.attach(late, late.push), "it reads the log, where the text is no more"
+        log.say()
+        feed.ring(log.doorbells(3, 3)[0])
+        after = ToyReader(feed, "after", position=2, policy_version=0)
+        assert feed.attach(after, after.push), "what was said since is kept again"
+
+
+def test_a_deletion_that_is_rung_early_forgets_what_waits_before_it() -> None:
+    log = MemoryLog()
+    feed, wanted = _feed(log)
+    reader = _reader(feed, log)
+    log.say()
+    log.say("secret")
+    [secret] = log.doorbells(2, 2)
+    feed.ring(secret)
+    log.delete(2)
+    feed.ring(log.doorbells(3, 3)[0])
+    feed.apply(log.segments(1, 1))
+    assert (reader.last, feed.behind(), bool(wanted)) == (1, 2, True), "the secret is not passed on, but read again"
+    feed.apply(log.segments(2, 3))
+    assert reader.last == 3
+
+
+def test_deleting_a_channel_raises_the_policy_so_that_nobody_attaches_who_does_not_know() -> None:
+    log = MemoryLog()
+    feed, _ = _feed(log)
+    log.delete_channel()
+    feed.ring(log.doorbells(1, 1)[0])
+    late = ToyReader(feed, "late", position=1, policy_version=0)
+    assert not feed.attach(late, late.push)
+
+
 class FeedMachine(RuleBasedStateMachine):
     """Doorbells are lost, doubled and come in any order; readers come and go; reads may be old."""
 
@@ -256,6 +316,15 @@ class FeedMachine(RuleBasedStateMachine):
         if remove and here:
             self.log.change(removed=[here[0].user_id])
             self.removed[here[0].user_id] = self.log.head
+        return multiple(*self.log.doorbells(begin, self.log.head))
+
+    @rule(target=bells, data=st.data())
+    def amend(self, data: st.DataObject) -> object:
+        if not self.log.messages:
+            return multiple()
+        target = data.draw(st.sampled_from(self.log.messages))
+        begin = self.log.head + 1
+        data.draw(st.sampled_from([self.log.react, self.log.delete]))(target)
         return multiple(*self.log.doorbells(begin, self.log.head))
 
     @rule(bell=bells)

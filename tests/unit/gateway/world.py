@@ -1,7 +1,7 @@
 """Logs and memberships in memory behind real gRPC, a bus of one process, and sessions that read from them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from libs.rpc.server import new_server
 from libs.runtime.process import running
 from services.gateway.appender import Appender
 from services.gateway.commands import Handlers
-from services.gateway.grants import Grants
+from services.gateway.grants import Grant, Grants, member_grant
 from services.gateway.hub import Hub
 from services.gateway.inboxes import Inboxes
 from services.gateway.log_client import LogClient
@@ -76,6 +76,12 @@ class World:
         self.bus = MemoryBus()
         self.logs: dict[bytes, MemoryLog] = {}
         self.members: dict[str, set[str]] = {}
+        self.lost: set[str] = set()
+        """The doorbells of these channels are lost."""
+        self.part_channels = 2
+        """How many channels a part of an inbox holds."""
+        self.notice_bytes = 0
+        """About how large a channel's description is."""
         self.describe = asyncio.Event()
         self.describe.set()
         """Cleared: nobody is told of a channel that they have joined."""
@@ -90,14 +96,29 @@ class World:
 
     def say(self, channel_id: str, text: str) -> None:
         self.logs[channel_log(channel_id)].say(text)
-        self._ring(channel_log(channel_id))
+        self.ring(channel_id)
+
+    def remove(self, channel_id: str, user_id: str) -> None:
+        self.logs[channel_log(channel_id)].change(removed=[user_id])
+        self.members[channel_id].discard(user_id)
+        self.ring(channel_id)
+
+    def delete(self, channel_id: str) -> None:
+        self.logs[channel_log(channel_id)].delete_channel()
+        self.members[channel_id].clear()
+        self.ring(channel_id)
+
+    def ring(self, channel_id: str) -> None:
+        """The doorbell of the channel's newest event, if the bus loses none."""
+        if channel_id not in self.lost:
+            self._ring(channel_log(channel_id))
 
     def join(self, channel_id: str, user_id: str) -> None:
         """Everything that channel does of it."""
         log = self.logs[channel_log(channel_id)]
         log.change(added=[user_id])
-        self._ring(channel_log(channel_id))
         self.members[channel_id].add(user_id)
+        self.ring(channel_id)
         joined = event_pb2.ChannelJoined(channel_id=channel_id, log_id=channel_log(channel_id), joined_seq=log.head)
         self._log(inbox_log(user_id)).append(event_pb2.Event(channel_joined=joined))
         self._ring(inbox_log(user_id))
@@ -127,17 +148,18 @@ class World:
             for channel_id, members in self.members.items()
             if request.user_id in members and request.channel_id in ("", channel_id)
         ]
-        yield access_pb2.OpenInboxResponse(
-            inbox_log_id=inbox_log(request.user_id), channels=[self._mine(channel_id) for channel_id in mine]
-        )
+        for start in range(0, len(mine) or 1, self.part_channels):
+            part = [self.mine(channel_id) for channel_id in mine[start : start + self.part_channels]]
+            yield access_pb2.OpenInboxResponse(inbox_log_id=inbox_log(request.user_id), channels=part)
 
-    def _mine(self, channel_id: str) -> channel_pb2.MyChannel:
+    def mine(self, channel_id: str) -> channel_pb2.MyChannel:
         log = self.logs[channel_log(channel_id)]
         channel = channel_pb2.Channel(
             channel_id=channel_id,
             log_id=channel_log(channel_id),
             policy_version=log.policy_version,
             member_count=len(self.members[channel_id]),
+            custom_data="x" * self.notice_bytes,
         )
         permissions = channel_pb2.ChannelPermissions(send=True, react=True)
         return channel_pb2.MyChannel(channel=channel, head_seq=log.head, permissions=permissions)
@@ -182,6 +204,14 @@ class Wire:
     def channels(self) -> list[str]:
         return [notice.channel.channel.channel_id for notice in self.heard.notices if notice.HasField("channel")]
 
+    def gaps(self, channel_id: str) -> list[tuple[int, int]]:
+        gaps = [notice.gap for notice in self.heard.notices if notice.HasField("gap")]
+        return [(gap.from_seq, gap.to_seq) for gap in gaps if gap.log_id == channel_log(channel_id)]
+
+    def last(self, channel_id: str) -> int:
+        """The last seq that came of a channel."""
+        return max((piece.to_seq for piece in self.heard.slices if piece.log_id == channel_log(channel_id)), default=0)
+
     def texts(self, channel_id: str) -> list[str]:
         return [
             event.message.text
@@ -205,7 +235,7 @@ class Stage:
         self.hub = Hub(world.bus, logs, MAX_DELTA, self.stats)
         grants = Grants(access, 5, self.hub.policy_version)
         appender = Appender(log_service, grants, 5, self.stats, batch_sizes(CollectorRegistry()))
-        self._sources = Sources(self.hub, logs, Inboxes(access), grants, MAX_DELTA, asyncio.Semaphore(8), self.stats)
+        self._sources = Sources(self.hub, logs, Inboxes(access), grants, MAX_DELTA, asyncio.Semaphore(1), self.stats)
         self._handlers = Handlers(
             appender,
             grants,
@@ -215,16 +245,24 @@ class Stage:
             {},
         )
 
+    def grant(self, user_id: str, channel_id: str) -> Grant:
+        return member_grant("app", user_id, self.world.mine(channel_id))
+
     def holders(self, log_id: bytes) -> int:
         """How many sessions the gateway thinks read a log."""
         feed = self.hub._feeds.get(log_id)
         return feed.holders if feed is not None else 0
 
     @asynccontextmanager
-    async def session(self, user_id: str, wire: Wire) -> AsyncIterator[tuple[Session, "asyncio.Task[None]"]]:
-        """A session that has said hello, and its life."""
+    async def session(
+        self, user_id: str, wire: Wire, held: Mapping[str, int] | None = None
+    ) -> AsyncIterator[tuple[Session, "asyncio.Task[None]"]]:
+        """A session that has said hello, holding channels up to some seqs, and its life."""
         session = Session(Identity(Caller("app", user_id, server=False), 2.0**40), wire, 1 << 20, self.stats)
-        hello = session_pb2.ClientFrame(hello=session_pb2.Hello())
+        positions = [
+            session_pb2.Position(log_id=channel_log(channel_id), seq=seq) for channel_id, seq in (held or {}).items()
+        ]
+        hello = session_pb2.ClientFrame(hello=session_pb2.Hello(positions=positions))
         life = asyncio.create_task(session.run(hello, self._sources, self._handlers))
         try:
             yield session, life
