@@ -11,7 +11,7 @@ from libs.rpc.validation import validate
 from services.channel.access import Access
 from services.channel.applications import Applications
 from services.channel.people import People
-from services.channel.public import to_role
+from services.channel.public import permissions_of, to_role
 from services.channel.read_positions import Advance, ReadPositions
 from services.channel.seats import Seats
 
@@ -56,6 +56,7 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
             policy_version=standing.channel.version,
             role=to_role(standing.member.role) if standing.member else role_pb2.MEMBER_ROLE_UNSPECIFIED,
             member_count=standing.channel.member_count,
+            permissions=permissions_of(standing.member),
         )
 
     async def OpenInbox(  # noqa: N802

@@ -34,6 +34,12 @@ def to_role(role: MemberRole) -> role_pb2.MemberRole.ValueType:
     return _ROLES[role]
 
 
+def permissions_of(member: Member | None) -> channel_pb2.ChannelPermissions:
+    """What a member may do; None: the application itself, which may do everything."""
+    leads = member is None or member.role is MemberRole.OWNER
+    return channel_pb2.ChannelPermissions(send=True, react=True, moderate=leads, manage=leads, own=leads)
+
+
 def to_member(member: Member, position: Position) -> channel_pb2.Member:
     return channel_pb2.Member(
         user_id=member.key.user_id,

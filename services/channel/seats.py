@@ -13,7 +13,7 @@ from libs.directory.members import Member
 from libs.directory.positions import Position
 from libs.rpc.status import unavailable
 from services.channel.logs import Logs
-from services.channel.public import to_channel
+from services.channel.public import permissions_of, to_channel
 from services.channel.rules import is_member
 
 _ROUNDS = 10  # each takes up again only the channels whose members changed during the last one
@@ -41,6 +41,7 @@ class Seat:
             read_message_count=self.position.read_message_count,
             unread_count=self.unread_count,
             peer_user_id=next((u for u in self.channel.direct_user_ids if u != self.member.key.user_id), ""),
+            permissions=permissions_of(self.member),
         )
         if with_last_message and self.head.last_message:
             mine.last_message.MergeFromString(self.head.last_message)
