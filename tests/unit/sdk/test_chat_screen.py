@@ -13,8 +13,9 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
-from tertulia.chat.v1 import error_pb2, session_pb2
+from tertulia.chat.v1 import error_pb2, event_pb2, session_pb2
 from tertulia.cli.chat_screen import ChatScreen
+from tertulia.cli.console import message_text
 
 from tests.support.ports import free_port, until
 from tests.unit.sdk.conftest import SECRET
@@ -139,6 +140,39 @@ async def test_blanks_and_commands_are_not_told_of_as_typing(gateway: FakeGatewa
         await until(lambda: gateway.texts("team") == ["/etc/hosts"], "the message")
         terminal.press(f"/quit{ENTER}")
         assert await terminal.running is True
+
+
+async def test_messages_are_answered_edited_deleted_and_reacted_to(gateway: FakeGateway, address: str) -> None:
+    gateway.say("team", "who comes?")
+    async with chatting(address) as terminal:
+        terminal.press(f"/reply 1 me{ENTER}")
+        await until(lambda: gateway.texts("team") == ["who comes?", "me"], "the answer")
+        await terminal.shows("(to 1)")
+        terminal.press(f"/edit . me too{ENTER}")
+        await terminal.shows("alice edited 2: me too")
+        terminal.press(f"/react 1 🎉{ENTER}")
+        await terminal.shows("alice reacted 🎉 to 1")
+        terminal.press(f"/unreact 1 🎉{ENTER}")
+        await terminal.shows("alice took 🎉 back from 1")
+        terminal.press(f"/delete .{ENTER}")
+        await terminal.shows("alice deleted 2")
+        terminal.press(f"/edit 1 not yours{ENTER}")
+        await terminal.shows("not edited", "NOT_ALLOWED")
+
+
+async def test_what_became_of_earlier_messages_is_shown_on_entering(gateway: FakeGateway, address: str) -> None:
+    said = gateway.say("team", "helo")
+    gateway.say("team", "regretted")
+    hello = event_pb2.MessageEdited(target_seq=said.seq, message=event_pb2.Message(text="hello"))
+    gateway.amend("team", message_edited=hello)
+    gateway.amend("team", by="carol", reaction_changed=event_pb2.ReactionChanged(target_seq=said.seq, key="👋"))
+    gateway.amend("team", message_deleted=event_pb2.MessageDeleted(target_seq=2))
+    screen = io.StringIO()
+    async with tertulia.connect(address, token=SECRET.user_token("alice")) as client:
+        for message in (await client.messages.latest("team")).messages:
+            screen.write(message_text(message, seq=True).plain + "\n")
+    assert "bob  hello (edited)  👋 1" in screen.getvalue()
+    assert "bob  (deleted)" in screen.getvalue()
 
 
 async def test_people_are_shown_with_their_names_and_ids(gateway: FakeGateway, address: str) -> None:

@@ -1,5 +1,6 @@
 """An import into a channel: order, times, each line once."""
 
+import json
 from pathlib import Path
 
 import grpc
@@ -59,6 +60,27 @@ async def test_a_name_that_a_user_has_is_left_alone(gateway: FakeGateway, as_ser
         await client.users.set("nick1", name="The First")
     await run_import(as_server, log(tmp_path, LINES[:5]))
     assert (gateway.users["nick1"].name, gateway.users["nick2"].name) == ("The First", "nick2")
+
+
+@pytest.mark.parametrize("concurrency", [1, 100])
+async def test_replies_and_mentions_are_taken_over_also_by_an_import_that_goes_on_where_one_was_broken_off(
+    gateway: FakeGateway, as_server: Connect, tmp_path: Path, concurrency: int
+) -> None:
+    lines = [
+        {"seq": 7, "author": "ann", "time": 1, "text": "who?"},
+        {"seq": 9, "author": "ben", "time": 2, "text": "me", "reply_to": 7, "mentions": ["ann"]},
+        {"seq": 12, "author": "ann", "time": 3, "text": "to nothing that is here", "reply_to": 3},
+        {"seq": 13, "author": "ann", "time": 4, "text": "thanks", "reply_to": 9},
+    ]
+    path = tmp_path / "talk.jsonl"
+    gateway.channel("club", "zoe")
+    gateway.say("club", "there before")
+    for count in (1, 3, 4):
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines[:count]))
+        await run_import(as_server, Source(path, Format.JSONL, "club"), concurrency=concurrency)
+    messages = [(event.message.text, event.message.reply_to_seq) for event in gateway.logs["club"].events[1:]]
+    assert messages == [("who?", 0), ("me", 2), ("to nothing that is here", 0), ("thanks", 3)]
+    assert list(gateway.logs["club"].events[2].message.mentioned_user_ids) == ["ann"]
 
 
 async def test_order_survives_lost_answers_and_refusals_for_the_moment(

@@ -161,12 +161,14 @@ def test_lines_end_at_line_feeds_and_nowhere_else(tmp_path: Path) -> None:
 def test_json_lines_take_what_history_prints() -> None:
     line = (
         b'{"seq": 8, "author": "vinux", "time": "2005-06-27T09:19:00.000Z", "text": "hehe", "state": "sent", '
-        b'"time_ms": 1119863940000, "custom_type": "t", "custom_data": "{}"}'
+        b'"time_ms": 1119863940000, "custom_type": "t", "custom_data": "{}", "reply_to": 7, "mentions": ["joe"], '
+        b'"reactions": [{"key": "+1", "count": 1, "users": ["joe"]}]}'
     )
     message = jsonl.parse(line)
     assert isinstance(message, Said)
     assert (message.author, message.time_ms, message.text) == ("vinux", 1_119_863_940_000, "hehe")
     assert (message.custom_type, message.custom_data) == ("t", "{}")
+    assert (message.seq, message.reply_to, message.mentions) == (8, 7, ("joe",))
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,11 @@ def test_json_lines_take_what_history_prints() -> None:
         b'{"author": "a", "text": "x", "time": 1, "custom_data": {}}',
         b'{"author": "a", "text": "\xff", "time": 1}',
         b"[" * 100_000,
+        b'{"author": "a", "text": "x", "time": 1, "mentions": "joe"}',
+        b'{"author": "a", "text": "x", "time": 1, "mentions": ["joe", "joe"]}',
+        b'{"author": "a", "text": "x", "time": 1, "mentions": [""]}',
+        b'{"author": "a", "text": "x", "time": 1, "reply_to": "7"}',
+        b'{"author": "a", "text": "", "time": 1, "deleted": true, "custom_data": "x"}',
     ],
 )
 def test_json_lines_that_cannot_be_imported_are_rejected_with_a_reason(line: bytes) -> None:

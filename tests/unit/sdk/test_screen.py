@@ -78,6 +78,9 @@ def test_the_line_of_state_tells_who_is_here_who_types_and_who_has_seen_it() -> 
     state.on_event(tertulia.PresenceChanged("carol", False, 5))
     state.on_event(tertulia.MessageReceived(message(author="alice", seq=9)))
     assert state.line() == "#team · here: bob · sent"
+    state.on_event(tertulia.DeliveredChanged("team", "bob", 9))
+    state.on_event(tertulia.DeliveredChanged("team", "carol", 9))
+    assert state.line() == "#team · here: bob · delivered to bob, carol"
     state.on_event(tertulia.ReadChanged("team", "bob", 9))
     state.on_event(tertulia.ReadChanged("team", "bob", 4))
     state.on_event(tertulia.ReadChanged("team", "carol", 8))

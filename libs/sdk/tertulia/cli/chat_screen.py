@@ -5,6 +5,7 @@ its way stands right above the line to type in.
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable, Coroutine
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
@@ -16,7 +17,20 @@ from rich.text import Text
 import tertulia
 from tertulia.actor import SEND_SECONDS
 from tertulia.cli.chat_state import ChatState
-from tertulia.cli.chat_words import HELP, Command, UnknownCommand, is_being_said, understood
+from tertulia.cli.chat_words import (
+    HELP,
+    LAST,
+    Command,
+    Delete,
+    Edit,
+    Line,
+    NotUnderstood,
+    React,
+    Say,
+    is_being_said,
+    told,
+    understood,
+)
 from tertulia.cli.console import message_text, safe, shown_name
 from tertulia.cli.refusals import explained
 
@@ -38,9 +52,9 @@ class ChatScreen:
         self._send_seconds = send_seconds
         self._channel_id = channel_id
         self._state = ChatState(channel_id, client.user_id)
-        self._shown_seq = 0
+        self._told_seq = 0  # what happened up to here is on the screen
         self._typed_at = 0.0
-        self._sends: dict[asyncio.Task[None], str] = {}
+        self._doing: dict[asyncio.Task[None], str] = {}
         self._unknown: dict[str, tertulia.OutcomeUnknown] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._prompt: PromptSession[str] = PromptSession(
@@ -70,9 +84,9 @@ class ChatScreen:
                 return True
             finally:
                 self._stop_typing()
-                for text in self._sends.values():
+                for text in self._doing.values():
                     self._say(f"perhaps not sent: {text!r}", style="red")
-                tasks = (typing, following, *self._sends, *self._asking)
+                tasks = (typing, following, *self._doing, *self._asking)
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -87,6 +101,7 @@ class ChatScreen:
         await asyncio.gather(*(self._ask_name(user_id) for user_id in list(people)[:_NAMED] if user_id))
         for message in page.messages:
             self._show(message)
+        self._told_seq = page.head_seq
         self._say("type and press Enter; Ctrl-D leaves, /help tells more")
 
     async def _type(self) -> bool:
@@ -99,42 +114,72 @@ class ChatScreen:
                 return await self._leave()
             except _Interrupted:
                 return False
-            except UnknownCommand as error:
+            except NotUnderstood as error:
                 self._say(str(error), style="yellow")
                 continue
-            match said:
-                case Command.QUIT:
-                    return await self._leave()
-                case Command.HELP:
-                    self._say(HELP)
-                case str() as text if text.strip():
-                    self._typed_at = 0.0  # the message itself says that the typing is over
-                    self._begin_sending(text)
+            if said is Command.QUIT:
+                return await self._leave()
+            self._take(said)
+
+    def _take(self, said: Line) -> None:
+        match said:
+            case Command.HELP:
+                self._say(HELP)
+            case Say(text, reply_to) if text.strip():
+                self._typed_at = 0.0  # the message itself says that the typing is over
+                self._begin_doing(text, self._send(text, reply_to))
+            case Edit(seq, text):
+                self._amend("edited", said, lambda: self._client.edit(self._channel_id, self._mine(seq), text))
+            case Delete(seq):
+                self._amend("deleted", said, lambda: self._client.delete(self._channel_id, self._mine(seq)))
+            case React(seq, key, removed):
+                do = self._client.unreact if removed else self._client.react
+                self._amend("reacted", said, lambda: do(self._channel_id, self._anybodys(seq), key))
 
     async def _leave(self) -> bool:
         self._stop_typing()
-        if self._sends:
-            self._say(f"waiting until {len(self._sends)} more are sent; Ctrl-C gives up")
-            await asyncio.gather(*self._sends)
+        if self._doing:
+            self._say(f"waiting until {len(self._doing)} more are sent; Ctrl-C gives up")
+            await asyncio.gather(*self._doing)
         return True
 
-    def _begin_sending(self, text: str) -> None:
-        task = asyncio.create_task(self._send(text))
-        self._sends[task] = text
-        self._state.on_sending(task, text)
-        task.add_done_callback(self._on_sent)
+    def _begin_doing(self, shown: str, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._doing[task] = shown
+        self._state.on_sending(task, shown)
+        task.add_done_callback(self._on_done)
 
-    def _on_sent(self, task: asyncio.Task[None]) -> None:
-        self._sends.pop(task, None)
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._doing.pop(task, None)
         self._state.on_settled(task)
         self._prompt.app.invalidate()
 
-    async def _send(self, text: str) -> None:
+    def _amend(self, what: str, said: Line, amend: Callable[[], Awaitable[tertulia.Changed]]) -> None:
+        """Do something to a message; how it went is seen as an event, or said if it did not."""
+
+        async def work() -> None:
+            try:
+                await amend()
+            except tertulia.Refused as error:
+                self._say(f"not {what}: {explained(error)}", style="red")
+            except tertulia.TertuliaError as error:
+                self._say(f"perhaps not {what}: {error}", style="red")
+
+        self._begin_doing(f"({type(said).__name__.lower()})", work())
+
+    def _mine(self, seq: int) -> int:
+        return self._state.my_last if seq == LAST else seq
+
+    def _anybodys(self, seq: int) -> int:
+        return self._state.last if seq == LAST else seq
+
+    async def _send(self, text: str, reply_to: int | None) -> None:
         before = self._unknown.pop(text, None)  # said again as it was: the server is to take it once
         try:
             await self._client.send(
                 self._channel_id,
                 text,
+                reply_to=self._anybodys(reply_to) if reply_to is not None else 0,
                 client_message_id=before.client_message_id if before else "",
                 after_seq=before.after_seq if before else None,
                 timeout=self._send_seconds,
@@ -162,10 +207,12 @@ class ChatScreen:
         async for event in self._client.events():
             self._state.on_event(event)
             match event:
-                case tertulia.MessageReceived(message) if message.channel_id == self._channel_id:
-                    self._show(message)
-                case tertulia.MembershipChanged() if event.channel_id == self._channel_id:
-                    self._on_members(event)
+                case _ if (
+                    isinstance(event, tertulia.LogEvent)
+                    and event.channel_id == self._channel_id
+                    and event.seq > self._told_seq
+                ):
+                    self._tell(event)
                 case tertulia.ConnectionChanged(tertulia.ConnectionState.CONNECTING) if not lost:
                     lost = True
                     self._say("connection lost, trying again; what you say meanwhile is sent then", style="yellow")
@@ -174,24 +221,24 @@ class ChatScreen:
                     self._say("connected again; nothing was missed")
             self._prompt.app.invalidate()
 
-    def _on_members(self, change: tertulia.MembershipChanged) -> None:
-        if change.added:
-            self._say(f"joined: {', '.join(change.added)}")
-            for user_id in change.added:
+    def _tell(self, event: tertulia.LogEvent) -> None:
+        self._told_seq = event.seq
+        if isinstance(event, tertulia.MessageReceived):
+            self._show(event.message)
+            return
+        if (line := told(event, self._state.names)) is not None:
+            self._say(line)
+        if isinstance(event, tertulia.MembershipChanged):
+            for user_id in event.added:
                 self._learn_name(user_id)
-            self._client.watch(user_id for user_id in change.added if user_id != self._client.user_id)
-        if change.removed:
-            self._say(f"left: {', '.join(change.removed)}")
-            self._client.unwatch(change.removed)
+            self._client.watch(user_id for user_id in event.added if user_id != self._client.user_id)
+            self._client.unwatch(event.removed)
 
     def _show(self, message: tertulia.Message) -> None:
-        if message.seq <= self._shown_seq:
-            return  # it was on the first page already
-        self._shown_seq = message.seq
         self._state.on_message(message)
         if message.author and message.author not in self._state.names:
             self._learn_name(message.author)  # it shows from the next message on
-        self._console.print(message_text(message, names=self._state.names))
+        self._console.print(message_text(message, names=self._state.names, seq=True))
         self._client.mark_read(self._channel_id, message.seq)
 
     def _say(self, text: str, style: str = "dim") -> None:

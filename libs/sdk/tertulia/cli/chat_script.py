@@ -90,6 +90,10 @@ class ChatScript:
                     complain(f"you are no member of {channel_id} any more")
                     self._left = True
                     self._told.set()
+                case tertulia.ChannelDeleted() if event.channel_id == self._channel_id:
+                    complain(f"{event.channel_id} was deleted")
+                    self._left = True
+                    self._told.set()
                 case tertulia.ChannelJoined() if event.channel_id == self._channel_id:
                     self._left = False
 
@@ -113,17 +117,41 @@ async def _standard_input() -> AsyncIterator[bytes]:
 
 
 def _event_json(event: tertulia.ClientEvent, name: str) -> dict[str, object] | None:
+    if isinstance(event, tertulia.LogEvent):
+        return _log_event_json(event) if event.channel_id == name else None
     match event:
-        case tertulia.MessageReceived(message) if message.channel_id == name:
-            return {"event": "message", **message_json(message)}
-        case tertulia.MembershipChanged() if event.channel_id == name:
-            return {"event": "members", "seq": event.seq, "added": list(event.added), "removed": list(event.removed)}
         case tertulia.TypingChanged() if event.channel_id == name:
             return {"event": "typing", "user": event.user_id, "active": event.active}
         case tertulia.ReadChanged() if event.channel_id == name:
             return {"event": "read", "user": event.user_id, "seq": event.seq}
+        case tertulia.DeliveredChanged() if event.channel_id == name:
+            return {"event": "delivered", "user": event.user_id, "seq": event.seq}
         case tertulia.ConnectionChanged(state, detail):
             return {"event": "connection", "state": state.value, "detail": detail}
         case tertulia.ChannelLeft(channel_id) if channel_id == name:
             return {"event": "left"}
     return None
+
+
+def _log_event_json(event: tertulia.LogEvent) -> dict[str, object]:
+    match event:
+        case tertulia.MessageReceived(message):
+            return {"event": "message", **message_json(message)}
+        case tertulia.MembershipChanged():
+            what: dict[str, object] = {
+                "event": "members",
+                "added": list(event.added),
+                "removed": list(event.removed),
+                "roles": {user_id: role.value for user_id, role in event.roles.items()},
+            }
+        case tertulia.MessageEdited():
+            what = {"event": "edited", "target": event.target, "text": event.text, "mentions": list(event.mentions)}
+        case tertulia.MessageDeleted():
+            what = {"event": "deleted", "target": event.target}
+        case tertulia.ReactionChanged():
+            what = {"event": "reaction", "target": event.target, "key": event.key, "removed": event.removed}
+        case tertulia.ChannelChanged():
+            what = {"event": "channel_changed"}
+        case tertulia.ChannelDeleted():
+            what = {"event": "channel_deleted"}
+    return what | {"seq": event.seq, "by": event.by}

@@ -22,12 +22,18 @@ class ChatState:
         self._here: dict[str, bool] = {}
         self._typing: dict[str, None] = {}
         self._read: dict[str, int] = {}
+        self._delivered: dict[str, int] = {}
         self._pending: dict[object, str] = {}
-        self._my_last = 0
+        self.last = 0
+        """The seq of the newest message; 0: there is none."""
+        self.my_last = 0
+        """That of one's own newest."""
         self._left = False
 
     def on_members(self, members: Iterable[tertulia.Member]) -> None:
-        self._read.update({member.user_id: member.read_seq for member in members})
+        for member in members:
+            self._read[member.user_id] = member.read_seq
+            self._delivered[member.user_id] = member.delivered_seq
 
     def on_event(self, event: tertulia.ClientEvent) -> None:
         match event:
@@ -39,6 +45,8 @@ class ChatState:
                     self._typing[user_id] = None
             case tertulia.ReadChanged(channel_id, user_id, seq) if channel_id == self._channel_id:
                 self._read[user_id] = max(seq, self._read.get(user_id, 0))
+            case tertulia.DeliveredChanged(channel_id, user_id, seq) if channel_id == self._channel_id:
+                self._delivered[user_id] = max(seq, self._delivered.get(user_id, 0))
             case tertulia.PresenceChanged(user_id, online):
                 self._here[user_id] = online
             case tertulia.ConnectionChanged(state):
@@ -52,8 +60,9 @@ class ChatState:
                 self._left = False
 
     def on_message(self, message: tertulia.Message) -> None:
+        self.last = message.seq
         if message.author == self._me:
-            self._my_last = message.seq
+            self.my_last = message.seq
 
     def on_sending(self, key: object, text: str) -> None:
         """A message is on its way, until `on_settled` of the same key."""
@@ -80,10 +89,16 @@ class ChatState:
             parts.append(f"here: {self._listed(here)}")
         if self._typing:
             parts.append(f"{self._listed(self._typing)} {'is' if len(self._typing) == 1 else 'are'} typing…")
-        elif self._my_last and not self._pending:
-            seen = [u for u, seq in self._read.items() if seq >= self._my_last and u != self._me]
-            parts.append(f"seen by {self._listed(seen)}" if seen else "sent")
+        elif self.my_last and not self._pending:
+            parts.append(self._receipt())
         return safe(" · ".join(parts))
+
+    def _receipt(self) -> str:
+        """What became of one's last message."""
+        for what, positions in (("seen by", self._read), ("delivered to", self._delivered)):
+            if people := [u for u, seq in positions.items() if seq >= self.my_last and u != self._me]:
+                return f"{what} {self._listed(people)}"
+        return "sent"
 
     def _listed(self, user_ids: Iterable[str]) -> str:
         people = [shown_name(user_id, self.names.get(user_id, "")) for user_id in user_ids]

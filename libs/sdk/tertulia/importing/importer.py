@@ -56,7 +56,9 @@ class Importer:
         self._creator = creator
         self._concurrency = concurrency
         self._actors: dict[str, Actor] = {}
-        self._there: set[str] = set()
+        self._there: dict[str, int] = {}  # message id → seq
+        self._places: dict[int, int] = {}  # of the file at work: its seqs → those of the channel
+        self._sending: dict[int, asyncio.Task[Sent]] = {}  # … and of what is on its way
         self._last_seq = 0  # the head when what is there was read, then the seq of what was acknowledged last
 
     async def prepare(self, authors: Sequence[str], on_progress: Callable[[int], None]) -> None:
@@ -77,7 +79,7 @@ class Importer:
         read = 0
         async for message in self._client.messages.oldest_first(self._channel_id):
             if message.client_message_id.startswith("import-"):
-                self._there.add(message.client_message_id)
+                self._there[message.client_message_id] = message.seq
             read += 1
             on_progress(read)
 
@@ -89,7 +91,8 @@ class Importer:
             TertuliaError: a message could not be sent; what came before it was.
         """
         tally = Tally()
-        open_sends: deque[asyncio.Task[Sent]] = deque()
+        open_sends: deque[tuple[int, asyncio.Task[Sent]]] = deque()
+        self._places.clear()
         try:
             for line in source.lines():
                 tally.lines += 1
@@ -105,28 +108,46 @@ class Importer:
                         _count(tally, said)
                         if said.note:
                             report(source, line.number, said.note)
-                        if line.message_id in self._there:
+                        if (seq := self._there.get(line.message_id)) is not None:
+                            self._places[said.seq] = seq
                             tally.already_there += 1
                             on_line()
                             continue
-                        open_sends.append(asyncio.create_task(self._send(said, line.message_id)))
+                        reply_to = await self._answered(said)
+                        if said.reply_to and not reply_to:
+                            report(source, line.number, f"answers {said.reply_to}, which does not stand above it")
+                        sending = asyncio.create_task(self._send(said, reply_to, line.message_id))
+                        self._sending[said.seq] = sending
+                        open_sends.append((said.seq, sending))
                         if len(open_sends) >= self._concurrency:
-                            await self._acknowledged(open_sends.popleft(), tally, on_line)
+                            await self._acknowledged(*open_sends.popleft(), tally, on_line)
             while open_sends:
-                await self._acknowledged(open_sends.popleft(), tally, on_line)
+                await self._acknowledged(*open_sends.popleft(), tally, on_line)
         finally:
-            for task in open_sends:
+            tasks = [task for _, task in open_sends]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*open_sends, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._sending.clear()
         return tally
 
-    async def _send(self, said: Said, message_id: str) -> Sent:
+    async def _answered(self, said: Said) -> int:
+        """The seq of the message that this one answers, once it has one; 0: none, or none that is known."""
+        if not said.reply_to:
+            return 0
+        if (sending := self._sending.get(said.reply_to)) is not None:
+            return (await sending).seq
+        return self._places.get(said.reply_to, 0)
+
+    async def _send(self, said: Said, reply_to: int, message_id: str) -> Sent:
         actor = self._actors.get(said.author)
         if actor is None:
             actor = self._actors[said.author] = self._client.acting_for(said.author)
         return await actor.send(
             self._channel_id,
             said.text,
+            reply_to=reply_to,
+            mentions=said.mentions,
             custom_type=said.custom_type,
             custom_data=said.custom_data,
             original_time_ms=said.time_ms,
@@ -135,8 +156,12 @@ class Importer:
             timeout=SEND_SECONDS,
         )
 
-    async def _acknowledged(self, task: asyncio.Task[Sent], tally: Tally, on_line: Callable[[], None]) -> None:
+    async def _acknowledged(
+        self, place: int, task: asyncio.Task[Sent], tally: Tally, on_line: Callable[[], None]
+    ) -> None:
         sent = await task
+        self._sending.pop(place, None)
+        self._places[place] = sent.seq
         if sent.seq <= self._last_seq:
             raise OrderBroken(
                 f"a message got seq {sent.seq} after one that got {self._last_seq}: the order of the files is not kept"

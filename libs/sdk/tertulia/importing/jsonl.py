@@ -3,8 +3,10 @@
     {"author": "alice", "time": "2024-05-01T12:00:00Z", "text": "hello"}
 
 `author` is the user id. `time` is ISO 8601 with an offset, or milliseconds since the Unix epoch. `text` may be left out where
-`custom_data` (a string) is given; `custom_type` (a string) names its kind. Other members are passed over, so what
-`tertulia history --json` prints can be imported.
+`custom_data` (a string) is given; `custom_type` (a string) names its kind. `mentions` is a list of user ids. `reply_to` is the
+`seq` of another line of the file, above this one. Other members are passed over, so what `tertulia history --json` prints can
+be imported: with texts as they are now, and without reactions. A line that says `"deleted": true` is rejected: there is
+nothing left of it.
 """
 
 import json
@@ -29,6 +31,14 @@ def parse(line: bytes) -> Record:
         return Rejected("author and text must be strings")
     if not (isinstance(custom_type, str) and isinstance(custom_data, str)):
         return Rejected("custom_type and custom_data must be strings")
+    if entry.get("deleted") is True:
+        return Rejected("it was deleted")
+    mentions = entry.get("mentions", [])
+    if not (isinstance(mentions, list) and all(isinstance(user_id, str) for user_id in mentions)):
+        return Rejected("mentions must be a list of strings")
+    seq, reply_to = entry.get("seq", 0), entry.get("reply_to", 0)
+    if type(seq) is not int or type(reply_to) is not int:
+        return Rejected("seq and reply_to must be whole numbers")
     time_ms = _time_ms(entry.get("time"))
     if time_ms is None:
         return Rejected("time must be ISO 8601 with an offset, or milliseconds since the Unix epoch")
@@ -40,6 +50,9 @@ def parse(line: bytes) -> Record:
             key="\0".join(("jsonl", str(time_ms), author, text, custom_type, custom_data)),
             custom_type=custom_type,
             custom_data=custom_data,
+            mentions=tuple(mentions),
+            seq=seq,
+            reply_to=reply_to,
         )
     )
 
