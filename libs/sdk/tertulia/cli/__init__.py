@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from jwt.warnings import InsecureKeyLengthWarning
 
-from tertulia.cli import amending, channels, chat, import_, messages, token, users
+from tertulia.cli import amending, channels, chat, import_, messages, replay, token, users
 from tertulia.cli.console import complain
 from tertulia.cli.running import FAILED, USAGE
 
@@ -59,6 +59,7 @@ def build() -> typer.Typer:
     app.add_typer(channels.app, name="channels")
     app.add_typer(users.app, name="users")
     app.command("import")(import_.import_)
+    app.command()(replay.replay)
     installed = importlib.metadata.entry_points(group=ENTRY_POINTS)
     for entry in installed:
         _add(app, entry)
