@@ -14,6 +14,8 @@ class Application:
     page_token_secret: bytes
     """Random; page tokens are signed with it, so that they hold across restarts and between processes."""
     create_time_ms: int
+    users_may_search: bool = False
+    """Whether its users find each other by name. Its server keys do in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,9 @@ class ApplicationStore(Protocol):
 
     async def get(self, application_id: str) -> Application | None:
         """The application; None: there is none."""
+
+    async def allow_search(self, application_id: str, *, allowed: bool) -> None:
+        """Set `users_may_search`. Where there is no such application, nothing happens."""
 
     async def create_key(self, key: Key) -> Key:
         """Store a key unless its id is taken in its application; return the one that has the id now."""

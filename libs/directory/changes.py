@@ -1,18 +1,30 @@
-"""A change of a channel's membership, as it is recorded beside the channel until every step of it is done."""
+"""A change of a channel's membership or policy, as it is recorded beside the channel until every step of it is done."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 import orjson
 
+from libs.directory.blocks import Block
 from libs.directory.keys import ChannelKey, MemberKey
 from libs.directory.members import Member, MemberRole, MemberState
+
+
+class ChangeKind(StrEnum):
+    MEMBERS = "members"
+    """People come, go, or get other roles: the steps say it."""
+    FIELDS = "fields"
+    """What is shown of the channel, or its slow mode: the channel's row has the new values."""
+    BLOCK = "block"
+    """Of a direct channel: one of the two blocks the other, or no longer does."""
+    DELETION = "deletion"
 
 
 class Action(StrEnum):
     JOIN = "join"
     LEAVE = "leave"
-    PROMOTE = "promote"
+    ROLE = "role"
     """A member gets another role; nobody's membership changes by it."""
 
 
@@ -31,15 +43,20 @@ class MemberStep:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """All that is needed to carry a change out, or to finish it after a crash."""
+    """All that is needed, beside the channel's row, to carry a change out, or to finish it after a crash."""
 
-    version: int
-    """The version of membership and policy that it makes."""
+    kind: ChangeKind
     actor_user_id: str
     """Who caused it. Empty: the application."""
-    log_seq: int
+    steps: tuple[MemberStep, ...] = ()
+    block: Block | None = None
+    """Of a BLOCK: the row that it leads to."""
+    old_name: str = ""
+    """Of FIELDS and a DELETION: what the channel was called before."""
+    version: int = 0
+    """The version of membership and policy that it makes."""
+    log_seq: int = 0
     """The head of the channel's log before the change: a retried event is looked for from there on."""
-    steps: tuple[MemberStep, ...]
 
     @property
     def joining(self) -> tuple[MemberStep, ...]:
@@ -53,7 +70,7 @@ class Change:
         return any(step.user_id == user_id for step in self.leaving)
 
     def members(self, channel: ChannelKey) -> tuple[Member, ...]:
-        """The member rows that the change leads to."""
+        """The member rows that the steps lead to."""
         return tuple(
             Member(
                 key=MemberKey(*channel, step.user_id),
@@ -70,16 +87,18 @@ class Change:
 
     @classmethod
     def from_json(cls, text: str) -> "Change":
-        fields = orjson.loads(text)
-        steps = tuple(
-            MemberStep(
-                user_id=step["user_id"],
-                action=Action(step["action"]),
-                role=MemberRole(step["role"]),
-                join_time_ms=step["join_time_ms"],
-                inbox_log_id=bytes.fromhex(step["inbox_log_id"]),
-                inbox_seq=step["inbox_seq"],
-            )
-            for step in fields["steps"]
+        fields: dict[str, Any] = orjson.loads(text)
+        block = fields["block"]
+        return cls(
+            kind=ChangeKind(fields["kind"]),
+            actor_user_id=fields["actor_user_id"],
+            steps=tuple(_step(**step) for step in fields["steps"]),
+            block=Block(**block) if block else None,
+            old_name=fields["old_name"],
+            version=fields["version"],
+            log_seq=fields["log_seq"],
         )
-        return cls(fields["version"], fields["actor_user_id"], fields["log_seq"], steps)
+
+
+def _step(*, action: str, role: int, inbox_log_id: str, **rest: Any) -> MemberStep:
+    return MemberStep(action=Action(action), role=MemberRole(role), inbox_log_id=bytes.fromhex(inbox_log_id), **rest)

@@ -14,17 +14,29 @@ class ChannelKind(IntEnum):
 
     DIRECT = 1
     GROUP = 2
+    OPEN = 3
+    BROADCAST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFields:
+    """What its owners and operators may change of a channel: as tertulia.chat.v1.ChannelFields."""
+
+    name: str = ""
+    cover_url: str = ""
+    custom_data: str = ""
+    slow_mode_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel, with the change of its membership that is under way, if one is."""
+    """A channel, with the change of its membership or policy that is under way, if one is."""
 
     key: ChannelKey
     log_id: bytes
     """16 random bytes, given once, never used again."""
     kind: ChannelKind
-    name: str
+    fields: ChannelFields
     creator_user_id: str
     """Empty: the application."""
     direct_user_ids: tuple[str, ...]
@@ -36,6 +48,10 @@ class Channel:
     """Of membership and policy, from 1. It is the pending change's while there is one."""
     pending: Change | None
     """The change that was begun and is not known to be done: whoever sees it may finish it."""
+    blocked_by: tuple[str, ...] = ()
+    """Of a direct channel: who of the two has blocked the other."""
+    deleted: bool = False
+    """The row stays for ever, so that the id is never given again; its fields are empty then."""
 
 
 class ChannelStore(Protocol):
@@ -50,11 +66,12 @@ class ChannelStore(Protocol):
     async def get(self, keys: Sequence[ChannelKey]) -> Sequence[Channel | None]:
         """The channels, in the order of the keys; None: there is none. Each is the latest that was stored."""
 
-    async def begin_change(self, key: ChannelKey, change: Change, member_count: int) -> bool:
-        """Compare and set: record a change, with the version and the count of members that it makes.
+    async def begin_change(self, channel: Channel) -> bool:
+        """Compare and set: record a channel as its pending change, which made `version`, leaves it.
 
-        It is recorded only if the channel has the version before the change's and no change pending. True: it is
-        recorded, now or by an earlier try. False: another change was first, or the change is done already; read again.
+        Recorded are the fields, the count of members, who blocked whom, and whether it is deleted; and only if the channel
+        has the version before and no change pending. True: it is recorded, now or by an earlier try. False: another
+        change was first, or the change is done already; read again.
         """
 
     async def end_change(self, key: ChannelKey, version: int) -> None:

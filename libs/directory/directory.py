@@ -1,11 +1,14 @@
-"""The five stores together."""
+"""The stores together."""
 
 from dataclasses import dataclass
 
 from libs.directory.applications import ApplicationStore
+from libs.directory.blocks import BlockStore
 from libs.directory.channels import ChannelStore
 from libs.directory.members import MemberStore
+from libs.directory.names import NameStore
 from libs.directory.positions import PositionStore
+from libs.directory.preferences import PreferenceStore
 from libs.directory.users import UserStore
 
 
@@ -24,3 +27,6 @@ class Directory:
     channels: ChannelStore
     members: MemberStore
     positions: PositionStore
+    preferences: PreferenceStore
+    blocks: BlockStore
+    names: NameStore

@@ -19,6 +19,7 @@ class MemberRole(IntEnum):
 
     MEMBER = 1
     OWNER = 2
+    OPERATOR = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The port for read positions."""
+"""The port for positions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,18 @@ from libs.directory.keys import MemberKey
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A user has read a channel's log up to `read_seq`, and so many messages."""
+    """A user has read a channel's log up to `read_seq`, and so many messages; it has reached a device up to `delivered_seq`."""
 
     key: MemberKey
     read_seq: int
     read_message_count: int
+    delivered_seq: int = 0
+    """Never below `read_seq` in what is read here."""
 
 
 class PositionStore(Protocol):
-    """Read positions, merged by seq: the highest that was ever stored is kept (I8), also when the user leaves and comes
-    back; they are never deleted. Errors of every method: see `libs.directory.Directory`.
+    """Positions, merged by seq: the highest that was ever stored is kept (I8), of each kind, also when the user leaves and
+    comes back; they are never deleted. Errors of every method: see `libs.directory.Directory`.
     """
 
     async def advance(self, positions: Sequence[Position]) -> None:

@@ -17,15 +17,8 @@ class User:
     name: str
     avatar_url: str
     create_time_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileChange:
-    """What to set of a user. None: leave it as it is."""
-
-    key: UserKey
-    name: str | None
-    avatar_url: str | None
+    version: int = 1
+    """Of name and picture; every change raises it by one."""
 
 
 class UserStore(Protocol):
@@ -37,8 +30,12 @@ class UserStore(Protocol):
         Each is stored by itself: of a call that failed some may have been.
         """
 
-    async def change_profiles(self, changes: Sequence[ProfileChange]) -> None:
-        """Set names and pictures, in order. A user that does not exist is passed over, never made."""
+    async def update(self, users: Sequence[User]) -> Sequence[bool]:
+        """Compare and set, each by itself: store the name and the picture if the row has the version before the given one.
+
+        In the order of `users`, whether it was done. False: another change was first, it is done already, or there is no
+        such user; read again.
+        """
 
     async def get(self, keys: Sequence[UserKey]) -> Sequence[User | None]:
         """The users, in the order of the keys; None: there is none."""

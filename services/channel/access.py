@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-from libs.directory.channels import Channel
+from tertulia.chat.v1 import error_pb2
+
+from libs.directory.channels import Channel, ChannelKind
 from libs.directory.directory import Directory
 from libs.directory.keys import ChannelKey, MemberKey
 from libs.directory.members import Member
 from libs.rpc.caller import Caller
-from libs.rpc.errors import channel_not_found
+from libs.rpc.errors import PermissionDenied, channel_not_found
 from services.channel.rules import is_member
 
 
@@ -26,25 +28,53 @@ class Access:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    async def standing(self, application_id: str, channel_id: str, user_id: str, *, server: bool = False) -> Standing:
-        """What a user, or with `server` the application, is in a channel.
+    async def standing(self, caller: Caller, channel_id: str) -> Standing:
+        """What the caller is in a channel.
 
         Raises:
-            NotFound: CHANNEL_NOT_FOUND: there is none, or the user is no member and it is not the application that asks.
+            NotFound: CHANNEL_NOT_FOUND: there is none, or the caller is no member and shows no server key.
+            PermissionDenied: NOT_JOINED: the same of a channel that is open to everybody.
+        """
+        channel = await self.existing(caller.application_id, channel_id)
+        return Standing(channel, await self.member_of(caller, channel))
+
+    async def member_of(self, caller: Caller, channel: Channel) -> Member | None:
+        """The same in a channel as it was just read."""
+        member = await self.member(channel, caller.user_id)
+        if member is None and not caller.server:
+            if channel.kind is ChannelKind.OPEN and not channel.deleted:
+                raise PermissionDenied(
+                    "the channel is open, but you have not joined it; JoinChannel first",
+                    error_pb2.ERROR_REASON_NOT_JOINED,
+                )
+            raise channel_not_found(channel.key.channel_id)
+        return member
+
+    async def visible(self, caller: Caller, channel_id: str) -> Channel:
+        """The channel, for its members, for server keys, and for everybody if it is open.
+
+        Raises:
+            NotFound: CHANNEL_NOT_FOUND.
+        """
+        channel = await self.existing(caller.application_id, channel_id)
+        if channel.kind is not ChannelKind.OPEN:
+            await self.member_of(caller, channel)
+        return channel
+
+    async def existing(self, application_id: str, channel_id: str) -> Channel:
+        """The channel, whoever asks.
+
+        Raises:
+            NotFound: CHANNEL_NOT_FOUND: there is none, or it was deleted.
         """
         [channel] = await self._directory.channels.get([ChannelKey(application_id, channel_id)])
-        if channel is None:
+        if channel is None or channel.deleted:
             raise channel_not_found(channel_id)
-        member = await self.member(channel, user_id) if user_id else None
-        if member is None and not server:
-            raise channel_not_found(channel_id)
-        return Standing(channel, member)
-
-    async def of_caller(self, caller: Caller, channel_id: str) -> Standing:
-        """The same for the caller of a public method."""
-        return await self.standing(caller.application_id, channel_id, caller.user_id, server=caller.server)
+        return channel
 
     async def member(self, channel: Channel, user_id: str) -> Member | None:
         """The user's row if they are a member of the channel as it was just read."""
+        if not user_id:
+            return None
         [member] = await self._directory.members.get([MemberKey(*channel.key, user_id)])
         return member if is_member(channel, member) else None

@@ -1,21 +1,28 @@
 """The internal AccessService: what gateways ask."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sized
 
 from tertulia.chat.v1 import role_pb2, user_pb2
 from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 
 from libs.directory.keys import MemberKey, UserKey
+from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, FieldViolation
 from libs.rpc.validation import validate
 from services.channel.access import Access
 from services.channel.applications import Applications
+from services.channel.blocks import Blocks
 from services.channel.people import People
-from services.channel.public import permissions_of, to_role
-from services.channel.read_positions import Advance, ReadPositions
+from services.channel.positions import Advance, Positions, Reached
+from services.channel.public import to_permissions, to_role
+from services.channel.rules import permissions_of
 from services.channel.seats import Seats
 
-_MAX_ADVANCES = 1_000
+_MAX_ITEMS = 1_000
+_DETAILED_CHANNELS = 500
+"""Of an inbox, the first so many come with last message and mention count; the rest with their heads only."""
+
+_SECOND_MS = 1_000
 _LAST_MESSAGES_BYTES = 8 * 1024 * 1024
 """Of the last messages in one OpenInbox, those of the latest channels first."""
 
@@ -27,13 +34,20 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
     """See tertulia_internal/channel/v1/access.proto. The names of the methods are the proto's."""
 
     def __init__(
-        self, applications: Applications, access: Access, people: People, seats: Seats, positions: ReadPositions
+        self,
+        applications: Applications,
+        access: Access,
+        people: People,
+        seats: Seats,
+        positions: Positions,
+        blocks: Blocks,
     ) -> None:
         self._applications = applications
         self._access = access
         self._people = people
         self._seats = seats
         self._positions = positions
+        self._blocks = blocks
 
     async def GetKey(  # noqa: N802
         self,
@@ -48,15 +62,18 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         request: access_pb2.AuthorizeRequest,
         context: object,  # noqa: ARG002
     ) -> access_pb2.AuthorizeResponse:
-        standing = await self._access.standing(
-            request.application_id, request.channel_id, request.user_id, server=not request.user_id
-        )
+        caller = Caller(request.application_id, request.user_id, server=not request.user_id)
+        standing = await self._access.standing(caller, request.channel_id)
+        channel, member = standing.channel, standing.member
+        permissions = permissions_of(channel, member)
         return access_pb2.AuthorizeResponse(
-            log_id=standing.channel.log_id,
-            policy_version=standing.channel.version,
-            role=to_role(standing.member.role) if standing.member else role_pb2.MEMBER_ROLE_UNSPECIFIED,
-            member_count=standing.channel.member_count,
-            permissions=permissions_of(standing.member),
+            log_id=channel.log_id,
+            policy_version=channel.version,
+            role=to_role(member.role) if member else role_pb2.MEMBER_ROLE_UNSPECIFIED,
+            member_count=channel.member_count,
+            permissions=to_permissions(permissions),
+            slow_mode_ms=0 if permissions.moderate else channel.fields.slow_mode_seconds * _SECOND_MS,
+            blocked=member is not None and bool(channel.blocked_by),
         )
 
     async def OpenInbox(  # noqa: N802
@@ -68,7 +85,7 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         key = UserKey(request.application_id, request.user_id)
         user = await self._people.ensure(key)
         only = [request.channel_id] if request.channel_id else None
-        seats = await self._seats.of_user(key, only, with_last_message=True)
+        seats = await self._seats.of_user(key, only, detailed=_DETAILED_CHANNELS)
         part = access_pb2.OpenInboxResponse(inbox_log_id=user.inbox_log_id)
         part_bytes = 0
         left = _LAST_MESSAGES_BYTES
@@ -88,13 +105,13 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         request: access_pb2.AdvancePositionsRequest,
         context: object,  # noqa: ARG002
     ) -> access_pb2.AdvancePositionsResponse:
-        if len(request.advances) > _MAX_ADVANCES:
-            raise FieldsInvalid([FieldViolation("advances", f"at most {_MAX_ADVANCES}")])
+        _at_most_so_many("advances", request.advances)
         outcomes = await self._positions.advance(
+            Reached.READ,
             [
                 Advance(MemberKey(request.application_id, advance.channel_id, advance.user_id), advance.read_seq)
                 for advance in request.advances
-            ]
+            ],
         )
         return access_pb2.AdvancePositionsResponse(
             results=[
@@ -106,3 +123,32 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
                 for outcome in outcomes
             ]
         )
+
+    async def AdvanceDelivered(  # noqa: N802
+        self,
+        request: access_pb2.AdvanceDeliveredRequest,
+        context: object,  # noqa: ARG002
+    ) -> access_pb2.AdvanceDeliveredResponse:
+        _at_most_so_many("advances", request.advances)
+        await self._positions.advance(
+            Reached.DELIVERED,
+            [
+                Advance(MemberKey(request.application_id, advance.channel_id, advance.user_id), advance.delivered_seq)
+                for advance in request.advances
+            ],
+        )
+        return access_pb2.AdvanceDeliveredResponse()
+
+    async def WhoBlocked(  # noqa: N802
+        self,
+        request: access_pb2.WhoBlockedRequest,
+        context: object,  # noqa: ARG002
+    ) -> access_pb2.WhoBlockedResponse:
+        _at_most_so_many("by_user_ids", request.by_user_ids)
+        user = UserKey(request.application_id, request.user_id)
+        return access_pb2.WhoBlockedResponse(by_user_ids=await self._blocks.against(user, request.by_user_ids))
+
+
+def _at_most_so_many(field: str, items: Sized) -> None:
+    if len(items) > _MAX_ITEMS:
+        raise FieldsInvalid([FieldViolation(field, f"at most {_MAX_ITEMS}")])

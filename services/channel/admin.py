@@ -2,10 +2,12 @@
 
 python -m services.channel create-application NAME              prints the application's secret, this once
 python -m services.channel withdraw-key APPLICATION KEY         tokens signed with that key are refused from then on
+python -m services.channel search-by-users APPLICATION on|off   whether its users may search for each other by name
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 
 import typer
 
@@ -51,6 +53,23 @@ def withdraw_key(application: str, key: str) -> None:
         await directory.applications.withdraw_key(application, key)
 
     _with_directory(withdraw)
+
+
+class Switch(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
+@app.command()
+def search_by_users(application: str, switch: Switch) -> None:
+    """Allow an application's users to search for each other by name, or no longer. Its server keys may in any case."""
+
+    async def allow(directory: Directory) -> None:
+        if await directory.applications.get(application) is None:
+            raise CannotStart(f"there is no application {application!r}")
+        await directory.applications.allow_search(application, allowed=switch is Switch.ON)
+
+    _with_directory(allow)
 
 
 def _with_directory(command: Callable[[Directory], Awaitable[None]]) -> None:

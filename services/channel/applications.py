@@ -6,7 +6,9 @@ from collections.abc import Callable
 from tertulia.chat.v1 import error_pb2
 
 from libs.directory.applications import Application, ApplicationStore, Key
+from libs.rpc.caller import Caller
 from libs.rpc.errors import NotFound
+from libs.rpc.page_tokens import PageTokens
 from services.channel.secret_string import new_key
 
 _PAGE_TOKEN_SECRET_BYTES = 32
@@ -21,9 +23,11 @@ class Applications:
         self._development_key = development_key
 
     async def seed_development(self) -> None:
-        """Make the development application, if this process is to have one and there is none."""
+        """Make the development application, if this process is to have one and there is none. Its users may search."""
         if self._development_key is not None:
-            await self._store.create(self._new(self._development_key.application_id, "development"))
+            application_id = self._development_key.application_id
+            await self._store.create(self._new(application_id, "development"))
+            await self._store.allow_search(application_id, allowed=True)
 
     async def create(self, application_id: str) -> Key | None:
         """Make an application with a random key; None if there is one of that id."""
@@ -31,6 +35,18 @@ class Applications:
         if await self._store.create(wanted) != wanted:
             return None
         return await self._store.create_key(new_key(application_id))
+
+    async def existing(self, application_id: str) -> Application:
+        """The application of a caller: there is one, because its key was checked."""
+        application = await self._store.get(application_id)
+        if application is None:
+            raise LookupError(f"application {application_id!r} has a key and no row")
+        return application
+
+    async def page_tokens(self, caller: Caller, *scope: str) -> PageTokens:
+        """The tokens of one list of the caller's; `scope` names it."""
+        application = await self.existing(caller.application_id)
+        return PageTokens(application.page_token_secret, caller.user_id, *scope)
 
     async def key(self, application_id: str, key_id: str) -> Key:
         """The key that tokens are checked with.

@@ -7,10 +7,10 @@ from libs.directory.keys import ChannelKey, MemberKey, UserKey
 from libs.directory.members import Member
 from libs.directory.positions import Position
 from libs.rpc.caller import Caller
-from libs.rpc.page_tokens import PageTokens
 from services.channel.access import Access
+from services.channel.applications import Applications
 from services.channel.rules import is_member
-from services.channel.seats import Seat, Seats, activity
+from services.channel.seats import Seat, Seats
 
 MEMBERS_PAGE, MEMBERS_PAGE_MAX = 100, 1_000
 CHANNELS_PAGE, CHANNELS_PAGE_MAX = 50, 200
@@ -31,19 +31,20 @@ class SeatsPage(NamedTuple):
 class Lists:
     """Reads pages. A forged page token: InvalidArgument, PAGE_TOKEN_INVALID."""
 
-    def __init__(self, directory: Directory, access: Access, seats: Seats) -> None:
+    def __init__(self, directory: Directory, applications: Applications, access: Access, seats: Seats) -> None:
         self._directory = directory
+        self._applications = applications
         self._access = access
         self._seats = seats
 
     async def members(self, caller: Caller, channel_id: str, page_size: int, page_token: str) -> MembersPage:
-        """Members in order of user id, with their read positions.
+        """Members in order of user id, with their positions.
 
         Raises:
             NotFound: CHANNEL_NOT_FOUND.
         """
-        standing = await self._access.of_caller(caller, channel_id)
-        tokens = await self._tokens(caller, "members", channel_id)
+        standing = await self._access.standing(caller, channel_id)
+        tokens = await self._applications.page_tokens(caller, "members", channel_id)
         after = str(tokens.unseal(page_token)[0]) if page_token else ""
         size = min(page_size or MEMBERS_PAGE, MEMBERS_PAGE_MAX)
         key = ChannelKey(caller.application_id, channel_id)
@@ -53,25 +54,25 @@ class Lists:
         token = tokens.seal(rows[-1].key.user_id) if len(rows) == size else ""
         return MembersPage(list(zip(members, positions, strict=True)), token)
 
-    async def channels(self, caller: Caller, user_id: str, page_size: int, page_token: str) -> SeatsPage:
-        """The user's channels, the latest activity first, with heads and last messages."""
-        tokens = await self._tokens(caller, "channels")
+    async def channels(
+        self, caller: Caller, user_id: str, page_size: int, page_token: str, *, include_hidden: bool
+    ) -> SeatsPage:
+        """The user's channels, the pinned first, then the latest activity, with details."""
+        tokens = await self._applications.page_tokens(caller, "channels")
         user = UserKey(caller.application_id, user_id)
-        everything = await self._seats.of_user(user, with_last_message=False)
+        everything = [seat for seat in await self._seats.of_user(user, detailed=0) if include_hidden or not seat.hidden]
         if page_token:
             position = tuple(tokens.unseal(page_token))
-            everything = [seat for seat in everything if activity(seat) < position]
+            everything = [seat for seat in everything if seat.order < position]
         size = min(page_size or CHANNELS_PAGE, CHANNELS_PAGE_MAX)
         chosen = everything[:size]
-        complete = await self._seats.of_user(
-            user, [seat.channel.key.channel_id for seat in chosen], with_last_message=True
-        )
-        by_id = {seat.channel.key.channel_id: seat for seat in complete}
+        complete = await self._seats.of_user(user, [seat.channel_id for seat in chosen], detailed=size)
+        by_id = {seat.channel_id: seat for seat in complete}
         page: list[Seat] = []
         last = None
         page_bytes = 0
         for seat in chosen:  # in the order of the first reading, which the token continues
-            read = by_id.get(seat.channel.key.channel_id)
+            read = by_id.get(seat.channel_id)
             if read is not None:
                 page_bytes += len(read.head.last_message)
                 if page and page_bytes > CHANNELS_PAGE_BYTES:
@@ -79,10 +80,4 @@ class Lists:
                 page.append(read)
             last = seat
         more = last is not None and last is not everything[-1]
-        return SeatsPage(page, tokens.seal(*activity(last)) if last is not None and more else "")
-
-    async def _tokens(self, caller: Caller, *scope: str) -> PageTokens:
-        application = await self._directory.applications.get(caller.application_id)
-        if application is None:
-            raise LookupError(f"application {caller.application_id!r} has a key and no row")
-        return PageTokens(application.page_token_secret, caller.user_id, *scope)
+        return SeatsPage(page, tokens.seal(*last.order) if last is not None and more else "")

@@ -8,7 +8,7 @@ from tertulia.chat.v1 import error_pb2
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
 from libs.rpc import client
-from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, TertuliaError, Unavailable, internal
+from libs.rpc.errors import DeadlineExceeded, Internal, ResourceExhausted, TertuliaError, Unavailable, internal
 from libs.rpc.status import unavailable
 from libs.runtime.logs import correlation_id
 
@@ -18,6 +18,8 @@ T = TypeVar("T")
 _HEADS_A_CALL = 20_000  # LogService.Heads takes no more
 _HEADS_WITH_MESSAGE_A_CALL = 200  # a message is up to 57 KB, an answer up to 16 MiB
 _COUNTS_A_CALL = 1_000  # LogService.Counts takes no more
+_MENTIONS_A_CALL = 1_000  # LogService.MentionCounts takes no more
+_MENTIONS_CALL_BYTES = 1024 * 1024  # each query names all whom the user has blocked
 _SCANS = 100  # each covers 10,000 events of a search for an earlier try
 _RETRY_MS = 500
 
@@ -73,6 +75,20 @@ class Logs:
             except (Unavailable, DeadlineExceeded) as error:
                 raise unavailable("message_store") from error
             counts.extend(response.message_counts)
+        return counts
+
+    async def mention_counts(self, queries: Sequence[log_pb2.MentionQuery]) -> list[int]:
+        """How many messages mention, in order; 100 says 100 or more."""
+        counts: list[int] = []
+        longest = max((query.ByteSize() for query in queries), default=1)
+        for part in _parts(queries, max(1, min(_MENTIONS_A_CALL, _MENTIONS_CALL_BYTES // longest))):
+            try:
+                response = await client.call(self._stub.MentionCounts, log_pb2.MentionCountsRequest(queries=part))
+            except Internal:  # until message_store has it
+                response = log_pb2.MentionCountsResponse(mention_counts=[0] * len(part))
+            except (Unavailable, DeadlineExceeded) as error:
+                raise unavailable("message_store") from error
+            counts.extend(response.mention_counts)
         return counts
 
     async def _try(self, items: Sequence[log_pb2.AppendItem]) -> Sequence[log_pb2.AppendResult]:

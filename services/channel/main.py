@@ -16,14 +16,18 @@ from libs.runtime.process import every, running, settle_memory
 from services.channel.access import Access
 from services.channel.access_service import AccessService
 from services.channel.applications import Applications
+from services.channel.blocks import Blocks
+from services.channel.changes import Changes
 from services.channel.channel_service import ChannelService
 from services.channel.channels import Channels
 from services.channel.clock import now_ms
+from services.channel.listings import Listings
 from services.channel.lists import Lists
 from services.channel.logs import Logs
-from services.channel.membership import Membership
+from services.channel.memberships import Memberships
 from services.channel.people import People
-from services.channel.read_positions import ReadPositions
+from services.channel.positions import Positions
+from services.channel.preferences import PreferenceChanges
 from services.channel.seats import Seats
 from services.channel.settings import ChannelSettings
 from services.channel.stores import open_directory
@@ -57,30 +61,34 @@ async def run(settings: ChannelSettings, stop: asyncio.Event) -> None:
         await applications.seed_development()
         access = Access(directory)
         people = People(directory, now_ms)
-        seats = Seats(directory, logs)
-        membership = Membership(directory, logs, registry, max_members=settings.max_channel_members)
-        channels = Channels(directory, access, people, membership, now_ms)
-        lists = Lists(directory, access, seats)
-        positions = ReadPositions(directory, logs, bus, registry, pushed_up_to_members=settings.receipts_max_members)
+        changes = Changes(directory, logs, registry, max_members=settings.max_channel_members)
+        blocks = Blocks(directory, people, changes)
+        seats = Seats(directory, logs, blocks)
+        channels = Channels(directory, access, people, changes, blocks, now_ms)
+        memberships = Memberships(directory, access, people, changes, blocks, now_ms)
+        lists = Lists(directory, applications, access, seats)
+        listings = Listings(directory, applications)
+        positions = Positions(directory, logs, bus, registry, pushed_up_to_members=settings.receipts_max_members)
+        preferences = PreferenceChanges(directory, access, people, logs)
 
         server = new_server(registry)
-        user_pb2_grpc.add_UserServiceServicer_to_server(UserService(people), server)
+        user_pb2_grpc.add_UserServiceServicer_to_server(UserService(people, listings, blocks), server)
         channel_pb2_grpc.add_ChannelServiceServicer_to_server(
-            ChannelService(channels, lists, access, positions, seats), server
+            ChannelService(channels, memberships, lists, listings, access, positions, preferences, seats), server
         )
         access_pb2_grpc.add_AccessServiceServicer_to_server(
-            AccessService(applications, access, people, seats, positions), server
+            AccessService(applications, access, people, seats, positions, blocks), server
         )
         async with (
-            running(_sweep(membership, settings.sweep_seconds)),
+            running(_sweep(changes, settings.sweep_seconds)),
             served(server, settings.listen, SERVICES, settings.drain_seconds),
         ):
             settle_memory()
             await stop.wait()
 
 
-async def _sweep(membership: Membership, seconds: float) -> None:
+async def _sweep(changes: Changes, seconds: float) -> None:
     """Look at once, for what a crash left, and then again and again."""
     with suppress(TertuliaError):  # a store that does not answer yet is tried again
-        await membership.sweep()
-    await every(seconds, membership.sweep)
+        await changes.sweep()
+    await every(seconds, changes.sweep)

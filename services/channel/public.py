@@ -1,19 +1,29 @@
 """Records of the directory as the public API shows them."""
 
-from tertulia.chat.v1 import channel_pb2, role_pb2, user_pb2
+import hashlib
+from dataclasses import astuple
 
-from libs.directory.channels import Channel, ChannelKind
+import orjson
+from tertulia.chat.v1 import channel_pb2, event_pb2, role_pb2, user_pb2
+
+from libs.directory.channels import Channel, ChannelFields, ChannelKind
 from libs.directory.members import Member, MemberRole
 from libs.directory.positions import Position
+from libs.directory.preferences import Preferences
 from libs.directory.users import User
+from services.channel.rules import Permissions
 
+_ETAG_BYTES = 16
 _KINDS = {
     ChannelKind.DIRECT: channel_pb2.CHANNEL_KIND_DIRECT,
     ChannelKind.GROUP: channel_pb2.CHANNEL_KIND_GROUP,
+    ChannelKind.OPEN: channel_pb2.CHANNEL_KIND_OPEN,
+    ChannelKind.BROADCAST: channel_pb2.CHANNEL_KIND_BROADCAST,
 }
 _ROLES = {
     MemberRole.MEMBER: role_pb2.MEMBER_ROLE_MEMBER,
     MemberRole.OWNER: role_pb2.MEMBER_ROLE_OWNER,
+    MemberRole.OPERATOR: role_pb2.MEMBER_ROLE_OPERATOR,
 }
 
 
@@ -22,22 +32,55 @@ def to_channel(channel: Channel) -> channel_pb2.Channel:
         channel_id=channel.key.channel_id,
         log_id=channel.log_id,
         kind=_KINDS[channel.kind],
-        name=channel.name,
+        name=channel.fields.name,
         creator_user_id=channel.creator_user_id,
         create_time_ms=channel.create_time_ms,
         member_count=channel.member_count,
         policy_version=channel.version,
+        cover_url=channel.fields.cover_url,
+        custom_data=channel.fields.custom_data,
+        slow_mode_seconds=channel.fields.slow_mode_seconds,
+        etag=etag_of(channel.fields),
+    )
+
+
+def to_fields(fields: ChannelFields) -> event_pb2.ChannelFields:
+    return event_pb2.ChannelFields(
+        name=fields.name,
+        cover_url=fields.cover_url,
+        custom_data=fields.custom_data,
+        slow_mode_seconds=fields.slow_mode_seconds,
+    )
+
+
+def etag_of(fields: ChannelFields) -> str:
+    """Other fields, another etag; the same again, the same again."""
+    return hashlib.blake2b(orjson.dumps(astuple(fields)), digest_size=_ETAG_BYTES).hexdigest()
+
+
+def to_permissions(permissions: Permissions) -> channel_pb2.ChannelPermissions:
+    return channel_pb2.ChannelPermissions(
+        send=permissions.send,
+        react=permissions.react,
+        moderate=permissions.moderate,
+        manage=permissions.manage,
+        own=permissions.own,
+    )
+
+
+def to_preferences(preferences: Preferences) -> event_pb2.ChannelPreferences:
+    return event_pb2.ChannelPreferences(
+        version=preferences.version,
+        muted=preferences.muted,
+        pinned=preferences.pinned,
+        hidden=preferences.hidden,
+        hidden_message_count=preferences.hidden_message_count,
+        marked_unread=preferences.marked_unread,
     )
 
 
 def to_role(role: MemberRole) -> role_pb2.MemberRole.ValueType:
     return _ROLES[role]
-
-
-def permissions_of(member: Member | None) -> channel_pb2.ChannelPermissions:
-    """What a member may do; None: the application itself, which may do everything."""
-    leads = member is None or member.role is MemberRole.OWNER
-    return channel_pb2.ChannelPermissions(send=True, react=True, moderate=leads, manage=leads, own=leads)
 
 
 def to_member(member: Member, position: Position) -> channel_pb2.Member:
@@ -46,6 +89,7 @@ def to_member(member: Member, position: Position) -> channel_pb2.Member:
         role=to_role(member.role),
         join_time_ms=member.join_time_ms,
         read_seq=position.read_seq,
+        delivered_seq=position.delivered_seq,
     )
 
 

@@ -4,19 +4,23 @@ import grpc
 from tertulia.chat.v1 import error_pb2, user_pb2, user_pb2_grpc
 
 from libs.directory.keys import UserKey
-from libs.directory.users import ProfileChange
-from libs.rpc.caller import decode_caller
+from libs.rpc.caller import Caller, decode_caller
 from libs.rpc.errors import PermissionDenied
 from libs.rpc.validation import validate
-from services.channel.people import People
+from services.channel.blocks import Blocks
+from services.channel.listings import Listings
+from services.channel.people import People, ProfileChange
 from services.channel.public import to_user
+from services.channel.rules import acting_user
 
 
 class UserService(user_pb2_grpc.UserServiceServicer):
     """See tertulia/chat/v1/user.proto."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, listings: Listings, blocks: Blocks) -> None:
         self._people = people
+        self._listings = listings
+        self._blocks = blocks
 
     async def UpsertUsers(  # noqa: N802 - the name is the proto's
         self,
@@ -51,3 +55,63 @@ class UserService(user_pb2_grpc.UserServiceServicer):
         validate(request)
         [user] = await self._people.existing([UserKey(caller.application_id, request.user_id)])
         return user_pb2.GetUserResponse(user=to_user(user))
+
+    async def ListUsers(  # noqa: N802
+        self,
+        request: user_pb2.ListUsersRequest,
+        context: grpc.aio.ServicerContext[user_pb2.ListUsersRequest, user_pb2.ListUsersResponse],
+    ) -> user_pb2.ListUsersResponse:
+        caller = decode_caller(context.invocation_metadata() or ())
+        validate(request)
+        page = await self._listings.users(caller, request.page_size, request.page_token)
+        return user_pb2.ListUsersResponse(
+            users=[to_user(user) for user in page.items], next_page_token=page.next_page_token
+        )
+
+    async def SearchUsers(  # noqa: N802
+        self,
+        request: user_pb2.SearchUsersRequest,
+        context: grpc.aio.ServicerContext[user_pb2.SearchUsersRequest, user_pb2.SearchUsersResponse],
+    ) -> user_pb2.SearchUsersResponse:
+        caller = decode_caller(context.invocation_metadata() or ())
+        validate(request)
+        page = await self._listings.search_users(caller, request.name_prefix, request.page_size, request.page_token)
+        return user_pb2.SearchUsersResponse(
+            users=[to_user(user) for user in page.items], next_page_token=page.next_page_token
+        )
+
+    async def BlockUser(  # noqa: N802
+        self,
+        request: user_pb2.BlockUserRequest,
+        context: grpc.aio.ServicerContext[user_pb2.BlockUserRequest, user_pb2.BlockUserResponse],
+    ) -> user_pb2.BlockUserResponse:
+        caller = decode_caller(context.invocation_metadata() or ())
+        validate(request)
+        await self._blocks.block(_user_of(caller), request.user_id)
+        return user_pb2.BlockUserResponse()
+
+    async def UnblockUser(  # noqa: N802
+        self,
+        request: user_pb2.UnblockUserRequest,
+        context: grpc.aio.ServicerContext[user_pb2.UnblockUserRequest, user_pb2.UnblockUserResponse],
+    ) -> user_pb2.UnblockUserResponse:
+        caller = decode_caller(context.invocation_metadata() or ())
+        validate(request)
+        await self._blocks.unblock(_user_of(caller), request.user_id)
+        return user_pb2.UnblockUserResponse()
+
+    async def ListBlockedUsers(  # noqa: N802
+        self,
+        request: user_pb2.ListBlockedUsersRequest,
+        context: grpc.aio.ServicerContext[user_pb2.ListBlockedUsersRequest, user_pb2.ListBlockedUsersResponse],
+    ) -> user_pb2.ListBlockedUsersResponse:
+        caller = decode_caller(context.invocation_metadata() or ())
+        validate(request)
+        page = await self._listings.blocked_by(caller, acting_user(caller), request.page_size, request.page_token)
+        return user_pb2.ListBlockedUsersResponse(
+            users=[to_user(user) for user in page.items], next_page_token=page.next_page_token
+        )
+
+
+def _user_of(caller: Caller) -> UserKey:
+    return UserKey(caller.application_id, acting_user(caller))

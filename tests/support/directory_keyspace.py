@@ -18,6 +18,9 @@ _TABLES = (
     "members",
     "channels_of_user",
     "positions",
+    "preferences",
+    "blocks",
+    "names",
 )
 
 

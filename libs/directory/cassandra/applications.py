@@ -8,9 +8,10 @@ from libs.directory.applications import Application, Key
 from libs.directory.cassandra.calls import Calls
 from libs.directory.errors import DirectoryUnavailable
 
-_APPLICATION = "application_id, name, page_token_secret, create_time_ms"
+_APPLICATION = "application_id, name, page_token_secret, create_time_ms, users_may_search"
 _GET = Statement(f"SELECT {_APPLICATION} FROM ks.applications WHERE application_id = ?")
-_CREATE = Statement(f"INSERT INTO ks.applications ({_APPLICATION}) VALUES (?, ?, ?, ?) IF NOT EXISTS")
+_CREATE = Statement(f"INSERT INTO ks.applications ({_APPLICATION}) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS")
+_ALLOW_SEARCH = Statement("UPDATE ks.applications SET users_may_search = ? WHERE application_id = ? IF EXISTS")
 
 _KEY = "application_id, key_id, secret, withdrawn"
 _GET_KEY = Statement(f"SELECT {_KEY} FROM ks.application_keys WHERE application_id = ? AND key_id = ?")
@@ -30,12 +31,17 @@ class CassandraApplications:
             application.name,
             application.page_token_secret,
             application.create_time_ms,
+            application.users_may_search,
         )
         return _application(await self._calls.create(_CREATE, values, _GET, (application.application_id,)))
 
     async def get(self, application_id: str) -> Application | None:
         rows = await self._calls.read(_GET, (application_id,))
         return _application(rows[0]) if rows else None
+
+    async def allow_search(self, application_id: str, *, allowed: bool) -> None:
+        if await self._calls.compare_and_set(_ALLOW_SEARCH, (allowed, application_id)) is None:
+            raise DirectoryUnavailable(writing=True)
 
     async def create_key(self, key: Key) -> Key:
         values = (key.application_id, key.key_id, key.secret, key.withdrawn)
@@ -51,7 +57,10 @@ class CassandraApplications:
 
 
 def _application(row: Values) -> Application:
-    return Application(*cast("tuple[str, str, bytes, int]", row))
+    application_id, name, page_token_secret, create_time_ms, users_may_search = cast(
+        "tuple[str, str, bytes, int, bool | None]", row
+    )
+    return Application(application_id, name, page_token_secret, create_time_ms, bool(users_may_search))
 
 
 def _key(row: Values) -> Key:

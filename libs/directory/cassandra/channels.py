@@ -3,26 +3,23 @@
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import cast
 
-import orjson
-
-from libs.cassandra import Statement, Values
+from libs.cassandra import Statement
 from libs.directory.cassandra.calls import Calls, each
 from libs.directory.cassandra.pending_changes import Entry, PendingChanges
-from libs.directory.changes import Change
-from libs.directory.channels import Channel, ChannelKind
+from libs.directory.channels import Channel
 from libs.directory.errors import DirectoryUnavailable
 from libs.directory.keys import ChannelKey
+from libs.directory.rows import CHANNEL, CHANNEL_STATE, channel_of, state_of, values_of
 
-_CHANNEL = """application_id, channel_id, log_id, kind, name, creator_user_id, direct_user_ids, create_time_ms,
-    member_count, version, pending"""
 _OF_KEY = "WHERE application_id = ? AND channel_id = ?"
-_GET = Statement(f"SELECT {_CHANNEL} FROM ks.channels {_OF_KEY}")
-_CREATE = Statement(f"INSERT INTO ks.channels ({_CHANNEL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS")
-_GET_STATE = Statement(f"SELECT version, pending FROM ks.channels {_OF_KEY}")
+_GET = Statement(f"SELECT {', '.join(CHANNEL)} FROM ks.channels {_OF_KEY}")
+_CREATE = Statement(
+    f"INSERT INTO ks.channels ({', '.join(CHANNEL)}) VALUES ({', '.join('?' * len(CHANNEL))}) IF NOT EXISTS"
+)
 _BEGIN_CHANGE = Statement(
-    f"UPDATE ks.channels SET version = ?, member_count = ?, pending = ? {_OF_KEY} IF version = ? AND pending = ''"
+    f"UPDATE ks.channels SET {', '.join(f'{column} = ?' for column in CHANNEL_STATE)} {_OF_KEY} "
+    "IF version = ? AND pending = ''"
 )
 _END_CHANGE = Statement(f"UPDATE ks.channels SET pending = '' {_OF_KEY} IF version = ?")
 
@@ -35,34 +32,33 @@ class CassandraChannels:
     async def create(self, channel: Channel) -> Channel:
         if channel.pending is not None:
             await self._pending.add(channel.key, channel.version)
-        return _channel(await self._calls.create(_CREATE, _values(channel), _GET, channel.key))
+        return channel_of(await self._calls.create(_CREATE, values_of(channel), _GET, channel.key))
 
     async def get(self, keys: Sequence[ChannelKey]) -> Sequence[Channel | None]:
         wanted = dict.fromkeys(keys)
         found = dict(zip(wanted, await each(self._get, wanted), strict=True))
         return [found[key] for key in keys]
 
-    async def begin_change(self, key: ChannelKey, change: Change, member_count: int) -> bool:
-        await self._pending.add(key, change.version)
-        pending = change.to_json()
-        values = (change.version, member_count, pending, *key, change.version - 1)
-        done = await self._calls.compare_and_set(_BEGIN_CHANGE, values)
+    async def begin_change(self, channel: Channel) -> bool:
+        key, before = channel.key, channel.version - 1
+        await self._pending.add(key, channel.version)
+        done = await self._calls.compare_and_set(_BEGIN_CHANGE, (*state_of(channel), *key, before))
         if done:
             return True
-        state = await self._state(key)
-        if state == (change.version, pending):
+        present = await self._get_serial(key)
+        if present == channel:
             return True
-        if done is None and state == (change.version - 1, ""):
+        if done is None and present is not None and present.version == before and present.pending is None:
             raise DirectoryUnavailable(writing=True)  # it may still begin
         return False
 
     async def end_change(self, key: ChannelKey, version: int) -> None:
         done = await self._calls.compare_and_set(_END_CHANGE, (*key, version))
         if not done:
-            state = await self._state(key)
-            if state is None or version > state[0]:
+            present = await self._get_serial(key)
+            if present is None or version > present.version:
                 return
-            if done is None and state[0] == version and state[1]:
+            if done is None and present.version == version and present.pending is not None:
                 raise DirectoryUnavailable(writing=True)
         await self._pending.remove([(key, version)])
 
@@ -92,42 +88,9 @@ class CassandraChannels:
 
     async def _get(self, key: ChannelKey) -> Channel | None:
         rows = await self._calls.read(_GET, key)
-        return _channel(rows[0]) if rows else None
+        return channel_of(rows[0]) if rows else None
 
-    async def _state(self, key: ChannelKey) -> tuple[int, str] | None:
-        """The version and the pending change, after every compare-and-set that was begun."""
-        rows = await self._calls.read_serial(_GET_STATE, key)
-        return cast("tuple[int, str]", tuple(rows[0])) if rows else None
-
-
-def _values(channel: Channel) -> Values:
-    return (
-        *channel.key,
-        channel.log_id,
-        channel.kind,
-        channel.name,
-        channel.creator_user_id,
-        orjson.dumps(channel.direct_user_ids).decode(),
-        channel.create_time_ms,
-        channel.member_count,
-        channel.version,
-        channel.pending.to_json() if channel.pending else "",
-    )
-
-
-def _channel(row: Values) -> Channel:
-    application_id, channel_id, log_id, kind, name, creator, direct, create_time_ms, count, version, pending = cast(
-        "tuple[str, str, bytes, int, str, str, str, int, int, int, str]", row
-    )
-    return Channel(
-        key=ChannelKey(application_id, channel_id),
-        log_id=log_id,
-        kind=ChannelKind(kind),
-        name=name,
-        creator_user_id=creator,
-        direct_user_ids=tuple(orjson.loads(direct)),
-        create_time_ms=create_time_ms,
-        member_count=count,
-        version=version,
-        pending=Change.from_json(pending) if pending else None,
-    )
+    async def _get_serial(self, key: ChannelKey) -> Channel | None:
+        """The channel, after every compare-and-set that was begun."""
+        rows = await self._calls.read_serial(_GET, key)
+        return channel_of(rows[0]) if rows else None

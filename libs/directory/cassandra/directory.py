@@ -1,14 +1,17 @@
-"""Opens the five stores on a keyspace."""
+"""Opens the stores on a keyspace."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from libs.cassandra import Session, check_schema
 from libs.directory.cassandra.applications import CassandraApplications
+from libs.directory.cassandra.blocks import CassandraBlocks
 from libs.directory.cassandra.calls import Calls
 from libs.directory.cassandra.channels import CassandraChannels
 from libs.directory.cassandra.members import CassandraMembers
+from libs.directory.cassandra.names import CassandraNames
 from libs.directory.cassandra.positions import CassandraPositions
+from libs.directory.cassandra.preferences import CassandraPreferences
 from libs.directory.cassandra.schema import COMPONENT, MIGRATIONS
 from libs.directory.cassandra.users import CassandraUsers
 from libs.directory.directory import Directory
@@ -30,4 +33,7 @@ async def cassandra_directory(session: Session) -> AsyncIterator[Directory]:
         channels=CassandraChannels(calls),
         members=CassandraMembers(calls),
         positions=CassandraPositions(calls),
+        preferences=CassandraPreferences(calls),
+        blocks=CassandraBlocks(calls),
+        names=CassandraNames(calls),
     )

@@ -49,4 +49,29 @@ MIGRATIONS = (
             ) WITH {_OPTIONS}""",
         ),
     ),
+    Migration(
+        2,
+        (
+            "ALTER TABLE ks.applications ADD IF NOT EXISTS users_may_search boolean",
+            "ALTER TABLE ks.users ADD IF NOT EXISTS version bigint",
+            # blocked_by: JSON; deleted: 1, it is
+            """ALTER TABLE ks.channels ADD IF NOT EXISTS (
+                cover_url text, custom_data text, slow_mode_seconds int, blocked_by text, deleted int
+            )""",
+            "ALTER TABLE ks.positions ADD IF NOT EXISTS delivered_seq bigint",
+            f"""CREATE TABLE IF NOT EXISTS ks.preferences (
+                application_id text, user_id text, channel_id text, version bigint, muted boolean, pinned boolean,
+                hidden boolean, hidden_message_count bigint, marked_unread boolean,
+                PRIMARY KEY ((application_id, user_id), channel_id)
+            ) WITH {_OPTIONS}""",
+            f"""CREATE TABLE IF NOT EXISTS ks.blocks (
+                application_id text, user_id text, blocked_user_id text, blocked boolean, version bigint,
+                PRIMARY KEY ((application_id, user_id), blocked_user_id)
+            ) WITH {_OPTIONS}""",
+            f"""CREATE TABLE IF NOT EXISTS ks.names (
+                application_id text, listing text, bucket int, name text, item_id text, listed boolean,
+                PRIMARY KEY ((application_id, listing, bucket), name, item_id)
+            ) WITH {_OPTIONS}""",
+        ),
+    ),
 )

@@ -5,7 +5,8 @@ import sqlite3
 from libs.directory.applications import Application, Key
 from libs.directory.sqlite.calls import Calls
 
-_GET = "SELECT application_id, name, page_token_secret, create_time_ms FROM applications WHERE application_id = ?"
+_COLUMNS = "application_id, name, page_token_secret, create_time_ms, users_may_search"
+_GET = f"SELECT {_COLUMNS} FROM applications WHERE application_id = ?"  # noqa: S608 - our own names
 _GET_KEY = "SELECT application_id, key_id, secret, withdrawn FROM keys WHERE application_id = ? AND key_id = ?"
 
 
@@ -16,21 +17,27 @@ class SqliteApplications:
     async def create(self, application: Application) -> Application:
         def statements(connection: sqlite3.Connection) -> Application:
             connection.execute(
-                "INSERT INTO applications VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                f"INSERT INTO applications ({_COLUMNS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
                 (
                     application.application_id,
                     application.name,
                     application.page_token_secret,
                     application.create_time_ms,
+                    application.users_may_search,
                 ),
             )
-            return Application(*connection.execute(_GET, (application.application_id,)).fetchone())
+            return _application(connection.execute(_GET, (application.application_id,)).fetchone())
 
         return await self._calls.write(statements)
 
     async def get(self, application_id: str) -> Application | None:
         row = await self._calls.read(lambda connection: connection.execute(_GET, (application_id,)).fetchone())
-        return None if row is None else Application(*row)
+        return None if row is None else _application(row)
+
+    async def allow_search(self, application_id: str, *, allowed: bool) -> None:
+        await self._calls.execute(
+            "UPDATE applications SET users_may_search = ? WHERE application_id = ?", [(allowed, application_id)]
+        )
 
     async def create_key(self, key: Key) -> Key:
         def statements(connection: sqlite3.Connection) -> Key:
@@ -52,6 +59,11 @@ class SqliteApplications:
         await self._calls.execute(
             "UPDATE keys SET withdrawn = 1 WHERE application_id = ? AND key_id = ?", [(application_id, key_id)]
         )
+
+
+def _application(row: tuple[str, str, bytes, int, int]) -> Application:
+    application_id, name, page_token_secret, create_time_ms, users_may_search = row
+    return Application(application_id, name, page_token_secret, create_time_ms, bool(users_may_search))
 
 
 def _key(row: tuple[str, str, bytes, int]) -> Key:

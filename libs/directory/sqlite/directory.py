@@ -1,4 +1,4 @@
-"""Opens the five stores on one SQLite file."""
+"""Opens the stores on one SQLite file."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,10 +6,13 @@ from pathlib import Path
 
 from libs.directory.directory import Directory
 from libs.directory.sqlite.applications import SqliteApplications
+from libs.directory.sqlite.blocks import SqliteBlocks
 from libs.directory.sqlite.calls import Calls
 from libs.directory.sqlite.channels import SqliteChannels
 from libs.directory.sqlite.members import SqliteMembers
+from libs.directory.sqlite.names import SqliteNames
 from libs.directory.sqlite.positions import SqlitePositions
+from libs.directory.sqlite.preferences import SqlitePreferences
 from libs.directory.sqlite.schema import MIGRATIONS
 from libs.directory.sqlite.users import SqliteUsers
 from libs.sqlite import open_database
@@ -31,4 +34,7 @@ async def sqlite_directory(path: Path) -> AsyncIterator[Directory]:
             channels=SqliteChannels(calls),
             members=SqliteMembers(calls),
             positions=SqlitePositions(calls),
+            preferences=SqlitePreferences(calls),
+            blocks=SqliteBlocks(calls),
+            names=SqliteNames(calls),
         )

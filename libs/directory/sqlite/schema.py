@@ -1,4 +1,7 @@
-"""The tables. Keys and columns are those of Cassandra's (libs/directory/cassandra), so that both engines keep the same."""
+"""The tables. Keys and columns are those of Cassandra's (libs/directory/cassandra), so that both engines keep the same.
+
+A change is one more migration; what stands here was applied somewhere and stays as it is.
+"""
 
 _FIRST = """
 CREATE TABLE IF NOT EXISTS applications (
@@ -64,4 +67,53 @@ CREATE TABLE IF NOT EXISTS positions (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS = (_FIRST,)
+_COMMANDS = """
+ALTER TABLE applications ADD COLUMN users_may_search INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE users ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE channels ADD COLUMN cover_url TEXT NOT NULL DEFAULT '';
+ALTER TABLE channels ADD COLUMN custom_data TEXT NOT NULL DEFAULT '';
+ALTER TABLE channels ADD COLUMN slow_mode_seconds INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE channels ADD COLUMN blocked_by TEXT NOT NULL DEFAULT '[]'; -- JSON
+ALTER TABLE channels ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE positions ADD COLUMN delivered_seq INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE preferences (
+    application_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    channel_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    muted INTEGER NOT NULL,
+    pinned INTEGER NOT NULL,
+    hidden INTEGER NOT NULL,
+    hidden_message_count INTEGER NOT NULL,
+    marked_unread INTEGER NOT NULL,
+    PRIMARY KEY (application_id, user_id, channel_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE blocks (
+    application_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    blocked_user_id TEXT NOT NULL,
+    blocked INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (application_id, user_id, blocked_user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE names (
+    application_id TEXT NOT NULL,
+    listing TEXT NOT NULL,
+    name TEXT NOT NULL,
+    item_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    listed INTEGER NOT NULL,
+    PRIMARY KEY (application_id, listing, name, item_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO names SELECT application_id, 'users', '', user_id, 1, 1 FROM users;
+-- of names beyond ASCII, which SQLite cannot fold, the owners are found after the next change
+INSERT INTO names SELECT application_id, 'user_names', lower(name), user_id, 0, 1 FROM users WHERE name != '';
+"""
+
+MIGRATIONS = (_FIRST, _COMMANDS)

@@ -3,28 +3,37 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from libs.directory import Directory
-from libs.directory.changes import Action, Change, MemberStep
-from libs.directory.channels import Channel, ChannelKind
+from libs.directory.blocks import Block
+from libs.directory.changes import Action, Change, ChangeKind, MemberStep
+from libs.directory.channels import Channel, ChannelFields, ChannelKind
 from libs.directory.keys import ChannelKey
 from libs.directory.members import MemberRole
 
 KEY = ChannelKey("shop", "team")
-FIRST = Change(1, "alice", 0, (MemberStep("alice", Action.JOIN, MemberRole.OWNER, 1_700_000_000_000, b"i" * 16, 7),))
+FIRST = Change(
+    ChangeKind.MEMBERS,
+    "alice",
+    (MemberStep("alice", Action.JOIN, MemberRole.OWNER, 1_700_000_000_000, b"i" * 16, 7),),
+    version=1,
+)
 SECOND = Change(
-    2,
+    ChangeKind.MEMBERS,
     "",
-    9,
     (
         MemberStep("alice", Action.LEAVE, MemberRole.MEMBER, 1_700_000_000_000, b"i" * 16, 8),
-        MemberStep('bö"b', Action.PROMOTE, MemberRole.OWNER, 1_700_000_000_001),
+        MemberStep('bö"b', Action.ROLE, MemberRole.OPERATOR, 1_700_000_000_001),
     ),
+    version=2,
+    log_seq=9,
 )
 TEAM = Channel(
     key=KEY,
     log_id=b"l" * 16,
     kind=ChannelKind.GROUP,
-    name="The team",
+    fields=ChannelFields("The team", "https://example.org/c.png", '{"a": "ö"}', 30),
     creator_user_id="alice",
     direct_user_ids=(),
     create_time_ms=1_700_000_000_000,
@@ -33,6 +42,8 @@ TEAM = Channel(
     pending=FIRST,
 )
 SETTLED = replace(TEAM, pending=None)
+CHANGED = replace(TEAM, version=2, member_count=5, pending=SECOND)
+"""What SECOND makes of it."""
 
 
 async def made(directory: Directory) -> None:
@@ -58,7 +69,7 @@ async def test_a_channel_is_found_as_it_was_made_with_its_pending_change(directo
 
 async def test_creating_again_returns_the_one_that_is_there(directory: Directory) -> None:
     await made(directory)
-    assert await directory.channels.create(replace(TEAM, log_id=b"m" * 16, name="Other")) == SETTLED
+    assert await directory.channels.create(replace(TEAM, log_id=b"m" * 16, fields=ChannelFields("Other"))) == SETTLED
     assert await read(directory) == SETTLED
 
 
@@ -70,51 +81,52 @@ async def test_of_many_creating_at_once_all_get_the_same_channel(directory: Dire
 
 async def test_a_change_is_recorded_with_its_version_and_count_and_ends(directory: Directory) -> None:
     await made(directory)
-    assert await directory.channels.begin_change(KEY, SECOND, 5)
-    assert await read(directory) == replace(TEAM, version=2, member_count=5, pending=SECOND)
+    assert await directory.channels.begin_change(CHANGED)
+    assert await read(directory) == CHANGED
     await directory.channels.end_change(KEY, 2)
-    assert await read(directory) == replace(TEAM, version=2, member_count=5, pending=None)
+    assert await read(directory) == replace(CHANGED, pending=None)
 
 
 async def test_no_change_begins_while_another_is_pending(directory: Directory) -> None:
     await directory.channels.create(TEAM)
-    assert not await directory.channels.begin_change(KEY, SECOND, 5)
+    assert not await directory.channels.begin_change(CHANGED)
     assert await read(directory) == TEAM
 
 
 async def test_no_change_begins_on_another_version_than_the_one_before_its_own(directory: Directory) -> None:
     await made(directory)
     for version in (1, 3):
-        assert not await directory.channels.begin_change(KEY, replace(SECOND, version=version), 5)
+        assert not await directory.channels.begin_change(replace(CHANGED, version=version))
     assert await read(directory) == SETTLED
 
 
 async def test_of_two_changes_to_one_version_exactly_one_is_recorded(directory: Directory) -> None:
     await made(directory)
-    rivals = [replace(SECOND, actor_user_id=f"user-{number}") for number in range(10)]
-    begun = await asyncio.gather(*(directory.channels.begin_change(KEY, rival, 5) for rival in rivals))
+    renaming = replace(SECOND, kind=ChangeKind.FIELDS, steps=(), old_name="The team")
+    rivals = [
+        replace(CHANGED, pending=renaming, fields=ChannelFields(f"Team {number}")) for number in range(10)
+    ]  # of one actor, so that nothing but the row tells them apart
+    begun = await asyncio.gather(*(directory.channels.begin_change(rival) for rival in rivals))
     assert begun.count(True) == 1
-    channel = await read(directory)
-    assert channel is not None
-    assert channel.pending == rivals[begun.index(True)]
+    assert await read(directory) == rivals[begun.index(True)]
 
 
 async def test_beginning_the_same_change_again_says_that_it_is_recorded(directory: Directory) -> None:
     await made(directory)
-    assert await directory.channels.begin_change(KEY, SECOND, 5)
-    assert await directory.channels.begin_change(KEY, SECOND, 5)
+    assert await directory.channels.begin_change(CHANGED)
+    assert await directory.channels.begin_change(CHANGED)
 
 
 async def test_a_change_that_ended_cannot_begin_again(directory: Directory) -> None:
     await made(directory)
-    await directory.channels.begin_change(KEY, SECOND, 5)
+    await directory.channels.begin_change(CHANGED)
     await directory.channels.end_change(KEY, 2)
-    assert not await directory.channels.begin_change(KEY, SECOND, 5)
+    assert not await directory.channels.begin_change(CHANGED)
 
 
 async def test_ending_a_change_of_another_version_leaves_the_pending_one(directory: Directory) -> None:
     await made(directory)
-    await directory.channels.begin_change(KEY, SECOND, 5)
+    await directory.channels.begin_change(CHANGED)
     for version in (1, 3):
         await directory.channels.end_change(KEY, version)
     channel = await read(directory)
@@ -123,7 +135,7 @@ async def test_ending_a_change_of_another_version_leaves_the_pending_one(directo
 
 
 async def test_no_change_begins_in_a_channel_that_does_not_exist(directory: Directory) -> None:
-    assert not await directory.channels.begin_change(KEY, FIRST, 1)
+    assert not await directory.channels.begin_change(TEAM)
     assert await read(directory) is None
 
 
@@ -133,3 +145,43 @@ async def test_all_channels_with_a_pending_change_are_named_and_at_most_the_limi
         await directory.channels.create(replace(TEAM, key=key))
     assert set(await directory.channels.with_pending_change(100)) >= pending
     assert len(await directory.channels.with_pending_change(3)) == 3
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(
+            CHANGED,
+            pending=Change(ChangeKind.FIELDS, "bob", old_name="The team", version=2, log_seq=3),
+            fields=ChannelFields("Another", "", "", 0),
+        ),
+        replace(
+            CHANGED,
+            pending=Change(ChangeKind.BLOCK, "bob", block=Block("shop", "bob", "alice", True, 3), version=2),
+            blocked_by=("bob", "alice"),
+        ),
+        replace(
+            CHANGED,
+            pending=Change(ChangeKind.DELETION, "", old_name="The team", version=2),
+            fields=ChannelFields(),
+            member_count=0,
+            deleted=True,
+        ),
+    ],
+    ids=lambda changed: changed.pending.kind,
+)
+async def test_every_kind_of_change_is_recorded_with_what_it_makes_of_the_channel(
+    directory: Directory, changed: Channel
+) -> None:
+    await made(directory)
+    assert await directory.channels.begin_change(changed)
+    assert await read(directory) == changed
+
+
+async def test_the_id_of_a_deleted_channel_is_never_given_again(directory: Directory) -> None:
+    deletion = Change(ChangeKind.DELETION, "alice", version=2)
+    deleted = replace(CHANGED, pending=deletion, fields=ChannelFields(), deleted=True)
+    await made(directory)
+    await directory.channels.begin_change(deleted)
+    await directory.channels.end_change(KEY, 2)
+    assert await directory.channels.create(replace(TEAM, log_id=b"m" * 16)) == replace(deleted, pending=None)

@@ -1,10 +1,11 @@
 """What every UserStore promises."""
 
+import asyncio
 from dataclasses import replace
 
 from libs.directory import Directory
 from libs.directory.keys import UserKey
-from libs.directory.users import ProfileChange, User
+from libs.directory.users import User
 
 ALICE = User(UserKey("shop", "alice"), b"a" * 16, "Alice", "https://example.org/a.png", 1_700_000_000_000)
 BOB = User(UserKey("shop", "böb *.> '\"%_"), b"b" * 16, "", "", 1_700_000_000_001)
@@ -29,35 +30,28 @@ async def test_a_user_made_twice_keeps_the_first_inbox(directory: Directory) -> 
     assert await directory.users.create([again, BOB, BOB]) == [ALICE, BOB, BOB]
 
 
-async def test_a_profile_change_sets_what_it_names_and_nothing_else(directory: Directory) -> None:
+async def test_a_user_is_updated_from_one_version_to_the_next(directory: Directory) -> None:
     await directory.users.create([ALICE, BOB])
-    await directory.users.change_profiles(
-        [ProfileChange(ALICE.key, "Alicia", None), ProfileChange(BOB.key, None, "https://example.org/b.png")]
-    )
-    assert await directory.users.get([ALICE.key, BOB.key]) == [
-        replace(ALICE, name="Alicia"),
-        replace(BOB, avatar_url="https://example.org/b.png"),
-    ]
+    alicia = replace(ALICE, name="Alicia", avatar_url="", version=2)
+    assert await directory.users.update([alicia, replace(BOB, name="Bob", version=3)]) == [True, False]
+    assert await directory.users.get([ALICE.key, BOB.key]) == [alicia, BOB]
+    assert await directory.users.update([alicia]) == [False], "it is done already"
 
 
-async def test_a_profile_can_be_emptied(directory: Directory) -> None:
+async def test_of_two_updates_to_one_version_exactly_one_is_stored(directory: Directory) -> None:
     await directory.users.create([ALICE])
-    await directory.users.change_profiles([ProfileChange(ALICE.key, "", "")])
-    assert await directory.users.get([ALICE.key]) == [replace(ALICE, name="", avatar_url="")]
+    rivals = [replace(ALICE, name=f"Alice {number}", version=2) for number in range(5)]
+    done = await asyncio.gather(*(directory.users.update([rival]) for rival in rivals))
+    assert done.count([True]) == 1
+    assert await directory.users.get([ALICE.key]) == [rivals[done.index([True])]]
 
 
-async def test_of_two_changes_of_one_user_the_later_counts(directory: Directory) -> None:
-    await directory.users.create([ALICE])
-    await directory.users.change_profiles([ProfileChange(ALICE.key, name, None) for name in ("One", "Two")])
-    assert await directory.users.get([ALICE.key]) == [replace(ALICE, name="Two")]
-
-
-async def test_a_profile_change_never_makes_a_user(directory: Directory) -> None:
-    await directory.users.change_profiles([ProfileChange(ALICE.key, "Alice", None)])
-    assert await directory.users.get([ALICE.key]) == [None]
+async def test_an_update_never_makes_a_user(directory: Directory) -> None:
+    assert await directory.users.update([replace(ALICE, version=2), replace(BOB, version=1)]) == [False, False]
+    assert await directory.users.get([ALICE.key, BOB.key]) == [None, None]
 
 
 async def test_no_users_are_no_trouble(directory: Directory) -> None:
     assert await directory.users.create([]) == []
     assert await directory.users.get([]) == []
-    await directory.users.change_profiles([])
+    assert await directory.users.update([]) == []

@@ -55,6 +55,13 @@ class WeakLink(log_pb2_grpc.LogServiceServicer):
     async def Counts(self, request: log_pb2.CountsRequest, context: object) -> log_pb2.CountsResponse:  # noqa: ARG002, N802
         return await call(self._stub.Counts, request)
 
+    async def MentionCounts(  # noqa: N802
+        self,
+        request: log_pb2.MentionCountsRequest,
+        context: object,  # noqa: ARG002
+    ) -> log_pb2.MentionCountsResponse:
+        return await call(self._stub.MentionCounts, request)
+
     async def Read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:  # noqa: ARG002, N802
         return await call(self._stub.Read, request)
 

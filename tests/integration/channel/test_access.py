@@ -1,7 +1,7 @@
 """What gateways ask: keys, authorisations, inboxes."""
 
 import pytest
-from tertulia.chat.v1 import role_pb2, user_pb2
+from tertulia.chat.v1 import channel_pb2, role_pb2, user_pb2
 from tertulia_internal.channel.v1 import access_pb2
 
 from libs.rpc.client import call
@@ -26,7 +26,11 @@ async def test_members_and_the_application_are_authorised_under_the_current_vers
     channel = await alice.group(bob)
     answer = await alice.authorize(channel.channel_id)
     assert answer == access_pb2.AuthorizeResponse(
-        log_id=channel.log_id, policy_version=1, role=role_pb2.MEMBER_ROLE_OWNER, member_count=2
+        log_id=channel.log_id,
+        policy_version=1,
+        role=role_pb2.MEMBER_ROLE_OWNER,
+        member_count=2,
+        permissions=channel_pb2.ChannelPermissions(send=True, react=True, moderate=True, manage=True, own=True),
     )
     assert (await bob.authorize(channel.channel_id)).role == role_pb2.MEMBER_ROLE_MEMBER
     await alice.remove(channel.channel_id, bob)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -13,18 +13,18 @@ from tertulia_internal.message_store.v1 import log_pb2_grpc
 
 from libs.directory import Directory
 from libs.directory.cassandra import cassandra_directory
-from libs.directory.changes import MemberStep
-from libs.directory.channels import Channel, ChannelKind
+from libs.directory.changes import ChangeKind
+from libs.directory.channels import Channel, ChannelFields, ChannelKind
 from libs.directory.keys import ChannelKey, MemberKey, UserKey
 from libs.directory.members import MemberState
 from libs.directory.sqlite import sqlite_directory
 from libs.directory.users import User
 from libs.rpc.client import open_channel
 from libs.rpc.errors import Unavailable
+from services.channel.changes import Changes, Draft
 from services.channel.ids import new_log_id
 from services.channel.logs import Logs
-from services.channel.membership import Membership
-from services.channel.rules import first_steps, joining_steps, leaving_steps
+from services.channel.steps import first_steps, joining_steps, leaving_steps
 from tests.integration.channel.parts import APPLICATION, Parts, running_parts
 from tests.support.directory_keyspace import DirectoryKeyspace
 
@@ -55,26 +55,26 @@ async def test_processes_without_a_lock_between_them_make_each_change_once(
 ) -> None:
     async with open_channel(f"unix:{tmp_path}/message_store") as to_message_store:
         logs = Logs(log_pb2_grpc.LogServiceStub(to_message_store))
-        processes = [Membership(directory, logs, CollectorRegistry(), max_members=100) for _ in range(3)]
-        wanted = Channel(KEY, new_log_id(), ChannelKind.GROUP, "", USERS[0], (), 1, 0, 1, None)
+        processes = [Changes(directory, logs, CollectorRegistry(), max_members=100) for _ in range(3)]
+        wanted = Channel(KEY, new_log_id(), ChannelKind.GROUP, ChannelFields(), USERS[0], (), 1, 0, 1, None)
         first = first_steps(ChannelKind.GROUP, USERS[0], USERS[1:3], 1)
         made = await asyncio.gather(*(process.create(wanted, USERS[0], first) for process in processes))
         assert len({channel.log_id for channel in made}) == 1
 
-        async def work(process: Membership, seed: int) -> None:
+        async def work(process: Changes, seed: int) -> None:
             dice = random.Random(seed)
             for _ in range(15):
                 some = dice.sample(USERS[1:], 2)
                 joining = dice.random() < 0.5
 
-                async def plan(
-                    channel: Channel, some: list[str] = some, joining: bool = joining
-                ) -> Sequence[MemberStep]:
+                async def plan(channel: Channel, some: list[str] = some, joining: bool = joining) -> Draft | None:
                     rows = await directory.members.get([MemberKey(*channel.key, user) for user in some])
                     if joining:
-                        return joining_steps(some, {row.key.user_id: row for row in rows if row is not None}, 1)
-                    active = [row for row in rows if row is not None and row.state is MemberState.ACTIVE]
-                    return leaving_steps(active, None)
+                        steps = joining_steps(some, {row.key.user_id: row for row in rows if row is not None}, 1)
+                    else:
+                        active = [row for row in rows if row is not None and row.state is MemberState.ACTIVE]
+                        steps = leaving_steps(active, None)
+                    return Draft(ChangeKind.MEMBERS, steps) if steps else None
 
                 try:
                     await process.change(KEY, USERS[0], plan)

@@ -11,8 +11,8 @@ from libs.directory.applications import Application, Key
 from libs.directory.errors import DirectoryOverloaded, DirectoryUnavailable
 from libs.directory.keys import MemberKey, UserKey
 from libs.directory.members import Member, MemberRole, MemberState
-from libs.directory.users import ProfileChange, User
-from tests.conformance.directory.test_channels import KEY, SECOND, SETTLED, TEAM, made, read
+from libs.directory.users import User
+from tests.conformance.directory.test_channels import CHANGED, KEY, SETTLED, TEAM, made, read
 from tests.integration.directory.weak_session import WeakSession
 
 ALICE = User(UserKey("shop", "alice"), b"a" * 16, "Alice", "", 1)
@@ -57,12 +57,12 @@ async def test_a_lost_change_of_a_profile_is_unknown_and_can_be_repeated(
 ) -> None:
     await directory.users.create([ALICE])
     setattr(session, lost, {"UPDATE"})
-    change = ProfileChange(ALICE.key, "Alicia", None)
+    alicia = replace(ALICE, name="Alicia", version=2)
     with pytest.raises(DirectoryUnavailable) as failure:
-        await directory.users.change_profiles([change])
+        await directory.users.update([alicia])
     assert failure.value.reason == UNKNOWN
-    await directory.users.change_profiles([change])
-    assert await directory.users.get([ALICE.key]) == [replace(ALICE, name="Alicia")]
+    await directory.users.update([alicia])
+    assert await directory.users.get([ALICE.key]) == [alicia]
 
 
 @pytest.mark.parametrize("lost", ["lost_requests", "lost_answers"])
@@ -91,7 +91,7 @@ async def test_a_change_that_began_though_the_answer_was_lost_has_begun(
 ) -> None:
     await made(directory)
     session.lost_answers = {"UPDATE"}
-    assert await directory.channels.begin_change(KEY, SECOND, 5)
+    assert await directory.channels.begin_change(CHANGED)
     assert not session.lost_answers
 
 
@@ -101,9 +101,9 @@ async def test_a_change_that_may_still_begin_is_neither_begun_nor_refused(
     await made(directory)
     session.lost_requests = {"UPDATE"}
     with pytest.raises(DirectoryUnavailable) as failure:
-        await directory.channels.begin_change(KEY, SECOND, 5)
+        await directory.channels.begin_change(CHANGED)
     assert failure.value.reason == UNKNOWN
-    assert await directory.channels.begin_change(KEY, SECOND, 5)
+    assert await directory.channels.begin_change(CHANGED)
 
 
 async def test_a_change_that_cannot_begin_is_refused_though_the_answer_was_lost(
@@ -111,7 +111,7 @@ async def test_a_change_that_cannot_begin_is_refused_though_the_answer_was_lost(
 ) -> None:
     await directory.channels.create(TEAM)
     session.lost_answers = {"UPDATE"}
-    assert not await directory.channels.begin_change(KEY, SECOND, 5)
+    assert not await directory.channels.begin_change(CHANGED)
 
 
 @pytest.mark.parametrize("lost", ["lost_requests", "lost_answers"])

@@ -8,7 +8,7 @@ from libs.cassandra import Statement, Values, read
 from libs.directory import Directory
 from libs.directory.errors import DirectoryUnavailable
 from libs.directory.keys import ChannelKey
-from tests.conformance.directory.test_channels import KEY, SECOND, TEAM, made
+from tests.conformance.directory.test_channels import CHANGED, KEY, SECOND, TEAM, made
 from tests.integration.directory.weak_session import WeakSession
 
 ENTRIES = Statement("SELECT channel_id, version FROM ks.pending_changes")
@@ -31,9 +31,9 @@ async def test_a_change_is_on_the_list_from_before_it_begins_until_it_is_over(
     assert await entries(session) == set()
     session.lost_requests = {"UPDATE"}
     with pytest.raises(DirectoryUnavailable):
-        await directory.channels.begin_change(KEY, SECOND, 5)
+        await directory.channels.begin_change(CHANGED)
     assert await entries(session) == {("team", 2)}
-    assert await directory.channels.begin_change(KEY, SECOND, 5)
+    assert await directory.channels.begin_change(CHANGED)
     assert await pending(directory) == [KEY]
     await directory.channels.end_change(KEY, 2)
     assert await entries(session) == set()
@@ -43,8 +43,8 @@ async def test_a_change_that_cannot_be_listed_does_not_begin(session: WeakSessio
     await made(directory)
     session.lost_requests = {"INSERT INTO ks.pending_changes"}
     with pytest.raises(DirectoryUnavailable):
-        await directory.channels.begin_change(KEY, SECOND, 5)
-    assert await directory.channels.begin_change(KEY, replace(SECOND, actor_user_id="another"), 5)
+        await directory.channels.begin_change(CHANGED)
+    assert await directory.channels.begin_change(replace(CHANGED, pending=replace(SECOND, actor_user_id="another")))
 
 
 async def test_a_change_that_may_still_begin_is_not_named_and_stays_on_the_list(
@@ -53,7 +53,7 @@ async def test_a_change_that_may_still_begin_is_not_named_and_stays_on_the_list(
     await made(directory)
     session.lost_requests = {"UPDATE", "INSERT INTO ks.channels"}
     with pytest.raises(DirectoryUnavailable):
-        await directory.channels.begin_change(KEY, SECOND, 5)
+        await directory.channels.begin_change(CHANGED)
     with pytest.raises(DirectoryUnavailable):
         await directory.channels.create(replace(TEAM, key=ChannelKey("shop", "another")))
     assert await pending(directory) == []
@@ -67,7 +67,7 @@ async def test_what_is_over_and_still_listed_is_taken_off_when_the_list_is_read(
     session.lost_requests = {"DELETE"}
     await directory.channels.end_change(KEY, 1)
     assert await entries(session) == {("team", 1)}
-    assert await directory.channels.begin_change(KEY, SECOND, 5)
+    assert await directory.channels.begin_change(CHANGED)
     assert await pending(directory) == [KEY]
     assert await entries(session) == {("team", 2)}
 

@@ -4,16 +4,20 @@ from tertulia.chat.v1 import event_pb2
 from tertulia_internal.message_store.v1 import log_pb2
 
 from libs.directory.changes import Action, Change
-from services.channel.entries import inbox_entries, membership_event
+from libs.directory.members import MemberRole
+from services.channel.entries import change_event, inbox_entries
 from tests.unit.channel.builders import change, channel, step
 
 MOVES = change(
-    step("bob", Action.JOIN), step("carol", Action.LEAVE), step("dave", Action.PROMOTE), step("eve", Action.JOIN)
+    step("bob", Action.JOIN),
+    step("carol", Action.LEAVE),
+    step("dave", Action.ROLE, MemberRole.OPERATOR),
+    step("eve", Action.JOIN),
 )
 
 
 def test_the_channels_log_says_who_came_and_who_went() -> None:
-    item = membership_event(channel(), MOVES)
+    item = change_event(channel(), MOVES)
     assert (item.log.application_id, item.log.log_id) == ("shop", channel().log_id)
     assert (item.kind, item.sender_user_id, item.policy_version) == (log_pb2.EVENT_KIND_CONTROL, "alice", 5)
     said = event_pb2.Event.FromString(item.content).membership_change
@@ -36,16 +40,16 @@ def test_everybody_who_comes_or_goes_finds_it_in_their_inbox() -> None:
 
 def test_a_change_that_was_kept_and_read_again_makes_the_same_bytes() -> None:
     kept = Change.from_json(MOVES.to_json())
-    assert membership_event(channel(), kept) == membership_event(channel(), MOVES)
+    assert change_event(channel(), kept) == change_event(channel(), MOVES)
     assert list(inbox_entries(channel(), kept, 42)) == list(inbox_entries(channel(), MOVES, 42))
 
 
 def test_a_retry_is_looked_for_from_where_the_logs_stood() -> None:
-    assert membership_event(channel(), MOVES).after_seq == 41
+    assert change_event(channel(), MOVES).after_seq == 41
     assert {item.after_seq for item in inbox_entries(channel(), MOVES, 42)} == {7}
 
 
 def test_no_message_can_take_the_id_of_a_change_to_come() -> None:
-    ids = [membership_event(channel(), change(version=version)).client_id for version in (1, 2, 2**53)]
+    ids = [change_event(channel(), change(version=version)).client_id for version in (1, 2, 2**53)]
     assert len(set(ids)) == 3
     assert all(len(client_id.encode()) > 64 for client_id in ids), "a client's own ids are at most 64 bytes"

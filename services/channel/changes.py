@@ -1,57 +1,74 @@
-"""Changes of membership, carried out as authorised appends (DESIGN §4).
+"""Changes of membership and policy, carried out as authorised appends (DESIGN §4).
 
-    1. the channel's row gets the next version and the whole change as a pending mark   (compare and set)
+    1. the channel's row gets the next version, what it says from then on, and the change as a pending mark (compare and set)
     2. the change is appended to the channel's log, under a client id made of the version
-    3. the member rows are written                                                      (merged by version)
+    3. the other rows are written: members, blocks, the list of open channels                (merged by version)
     4. the entries are appended to the inboxes of those who come and go
     5. the mark is cleared, and the caller is answered
 
-From step 1 on the removed are refused (`rules.is_member` looks at the mark); from step 3 on, when the event is on the log,
-the added are members. Each step may be repeated by anybody at any time, so a crash, an outage or a second process doing
-the same leaves nothing undone and nothing doubled: whoever meets a mark finishes that change before beginning another, and
-a sweeper looks for marks that nobody meets. Within a process changes of one channel wait for each other.
+From step 1 on the removed are refused (`rules.is_member` looks at the mark), and everybody when the channel is deleted; from
+step 3 on, when the event is on the log, the added are members. Each step may be repeated by anybody at any time, so a crash,
+an outage or a second process doing the same leaves nothing undone and nothing doubled: whoever meets a mark finishes that
+change before beginning another, and a sweeper looks for marks that nobody meets. Within a process changes of one channel
+wait for each other.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 from tertulia.chat.v1 import error_pb2
 from tertulia_internal.message_store.v1 import log_pb2
 
-from libs.directory.changes import Action, Change, MemberStep
-from libs.directory.channels import Channel
+from libs.directory.blocks import Block
+from libs.directory.changes import Action, Change, ChangeKind, MemberStep
+from libs.directory.channels import Channel, ChannelFields
 from libs.directory.directory import Directory
 from libs.directory.keys import ChannelKey, UserKey
 from libs.rpc.errors import TertuliaError, Unavailable, channel_not_found
-from services.channel.entries import inbox_entries, membership_event
+from services.channel.entries import change_event, inbox_entries
 from services.channel.locks import KeyedLocks
 from services.channel.logs import Logs
-from services.channel.rules import count_after
+from services.channel.rows import OtherRows
+from services.channel.steps import count_after
 
 log = structlog.get_logger()
 
-Plan = Callable[[Channel], Awaitable[Sequence[MemberStep]]]
-"""Says, for a channel with no change pending, what to do: no steps where nothing is to be done. Raises what refuses it."""
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A change that is wanted, before it has a version."""
+
+    kind: ChangeKind
+    steps: Sequence[MemberStep] = ()
+    fields: ChannelFields | None = None
+    """Of FIELDS: all of them, as they shall be."""
+    block: Block | None = None
+    """Of a BLOCK: the row that it leads to."""
+
+
+Plan = Callable[[Channel], Awaitable[Draft | None]]
+"""Says, for a channel with no change pending, what to do; None: nothing. Raises what refuses it."""
 
 _ATTEMPTS = 10  # how often other processes may be first
 _SWEEP_CHANNELS = 1_000
 _RETRY_MS = 500
 
 
-class Membership:
+class Changes:
     """Makes and changes channels."""
 
     def __init__(self, directory: Directory, logs: Logs, registry: CollectorRegistry, *, max_members: int) -> None:
         self._directory = directory
         self._logs = logs
+        self._rows = OtherRows(directory, logs)
         self._max_members = max_members
         self._locks: KeyedLocks[ChannelKey] = KeyedLocks()
-        self._completed = Counter("tertulia_membership_changes", "Membership changes completed.", registry=registry)
-        self._swept = Counter(
-            "tertulia_membership_changes_swept", "Of those, finished by the sweeper.", registry=registry
+        self._completed = Counter(
+            "tertulia_channel_changes", "Changes of membership and policy completed.", registry=registry
         )
+        self._swept = Counter("tertulia_channel_changes_swept", "Of those, finished by the sweeper.", registry=registry)
 
     async def create(self, channel: Channel, actor_user_id: str, steps: Sequence[MemberStep]) -> Channel:
         """Make a channel with its first members, unless its id is taken; return the one that has the id, changes done.
@@ -62,15 +79,16 @@ class Membership:
         count = count_after(channel, steps, self._max_members)
         async with self._locks.held(channel.key):
             # the log of a channel that does not exist yet is empty
-            change = Change(channel.version, actor_user_id, 0, await self._with_inboxes(channel.key, steps))
+            inboxes = await self._with_inboxes(channel.key, steps)
+            change = Change(ChangeKind.MEMBERS, actor_user_id, inboxes, version=channel.version)
             stored = await self._directory.channels.create(replace(channel, member_count=count, pending=change))
             return await self._settle(stored)
 
     async def change(self, key: ChannelKey, actor_user_id: str, plan: Plan) -> Channel:
-        """Carry out what `plan` says, all steps of it; return the channel as it is then.
+        """Carry out what `plan` says, all of it; return the channel as it is then.
 
         Raises:
-            NotFound: there is no such channel.
+            NotFound: there is no such channel, or it was deleted.
             Unavailable: UNAVAILABLE, nothing was done; or OUTCOME_UNKNOWN, the change was recorded and will be completed.
                 Repeat the call in both cases.
             Internal: the channel's log refuses the change for ever; see `Logs.append`.
@@ -80,15 +98,14 @@ class Membership:
         async with self._locks.held(key):
             for _ in range(_ATTEMPTS):
                 channel = await self._settle(await self._read(key))
-                steps = await plan(channel)
-                if not steps:
+                if channel.deleted:
+                    raise channel_not_found(key.channel_id)
+                draft = await plan(channel)
+                if draft is None:
                     return channel
-                count = count_after(channel, steps, self._max_members)
-                change = await self._change(channel, actor_user_id, steps)
-                if await self._directory.channels.begin_change(key, change, count):
-                    return await self._settle(
-                        replace(channel, version=change.version, member_count=count, pending=change)
-                    )
+                changed = await self._changed(channel, actor_user_id, draft)
+                if await self._directory.channels.begin_change(changed):
+                    return await self._settle(changed)
         raise Unavailable(
             "too many changes of this channel at once; try again",
             error_pb2.ERROR_REASON_UNAVAILABLE,
@@ -128,8 +145,8 @@ class Membership:
         change = channel.pending
         if change is None:
             return channel
-        [seq] = await self._logs.append([membership_event(channel, change)])
-        await self._directory.members.put(change.members(channel.key))
+        [seq] = await self._logs.append([change_event(channel, change)])
+        await self._rows.write(channel, change, seq)
         entries = list(inbox_entries(channel, change, seq))
         if entries:
             await self._logs.append(entries)
@@ -137,14 +154,31 @@ class Membership:
         self._completed.inc()
         return replace(channel, pending=None)
 
-    async def _change(self, channel: Channel, actor_user_id: str, steps: Sequence[MemberStep]) -> Change:
-        application_id = channel.key.application_id
-        [head] = await self._logs.heads([log_pb2.LogKey(application_id=application_id, log_id=channel.log_id)])
-        return Change(channel.version + 1, actor_user_id, head.seq, await self._with_inboxes(channel.key, steps))
+    async def _changed(self, channel: Channel, actor_user_id: str, draft: Draft) -> Channel:
+        """The channel as the draft leaves it, with the change that says so pending."""
+        count = count_after(channel, draft.steps, self._max_members)
+        log_key = log_pb2.LogKey(application_id=channel.key.application_id, log_id=channel.log_id)
+        [head] = await self._logs.heads([log_key])
+        change = Change(
+            kind=draft.kind,
+            actor_user_id=actor_user_id,
+            steps=await self._with_inboxes(channel.key, draft.steps),
+            block=draft.block,
+            old_name=channel.fields.name,
+            version=channel.version + 1,
+            log_seq=head.seq,
+        )
+        changed = replace(channel, version=change.version, pending=change, member_count=count)
+        if draft.kind is ChangeKind.DELETION:
+            return replace(changed, deleted=True, fields=ChannelFields(), member_count=0)
+        if draft.block is not None:
+            others = [user_id for user_id in channel.blocked_by if user_id != draft.block.user_id]
+            return replace(changed, blocked_by=(*others, draft.block.user_id) if draft.block.blocked else tuple(others))
+        return replace(changed, fields=draft.fields or channel.fields)
 
     async def _with_inboxes(self, key: ChannelKey, steps: Sequence[MemberStep]) -> tuple[MemberStep, ...]:
         """The steps with the inbox logs of those who come and go, and where these stand."""
-        moving = [step for step in steps if step.action is not Action.PROMOTE]
+        moving = [step for step in steps if step.action is not Action.ROLE]
         users = await self._directory.users.get([UserKey(key.application_id, step.user_id) for step in moving])
         inboxes = {user.key.user_id: user.inbox_log_id for user in users if user is not None}
         keys = [log_pb2.LogKey(application_id=key.application_id, log_id=log_id) for log_id in inboxes.values()]
