@@ -22,6 +22,7 @@ from libs.rpc.client import call
 from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, TertuliaError, Unavailable
 from services.gateway.appends import Append, Lane, Sender, not_sent, outcome_unknown, refusal_error
 from services.gateway.grants import Grant, Grants
+from services.gateway.rate_limits import RateLimits
 from services.gateway.stats import Stats
 
 log = structlog.get_logger()
@@ -46,6 +47,7 @@ class Appender:
         self,
         stub: "log_pb2_grpc.LogServiceAsyncStub",
         grants: Grants,
+        limits: RateLimits,
         send_seconds: float,
         stats: Stats,
         batch_sizes: Histogram,
@@ -53,6 +55,7 @@ class Appender:
     ) -> None:
         self._stub = stub
         self._grants = grants
+        self._limits = limits
         self._send_seconds = send_seconds
         self._stats = stats
         self._batch_sizes = batch_sizes
@@ -67,14 +70,15 @@ class Appender:
         """Take a send; its sender will hear of the outcome.
 
         Raises:
-            ResourceExhausted: OVERLOADED: too much is waiting; the sender hears nothing.
+            ResourceExhausted: OVERLOADED: too much is waiting; or RATE_LIMITED. The sender hears nothing.
         """
         if self._items >= MAX_WAITING_ITEMS or self._bytes + append.size > MAX_WAITING_BYTES:
             raise ResourceExhausted(
-                "too many messages wait to be written; send it again later",
+                "too much waits to be written; try again later",
                 error_pb2.ERROR_REASON_OVERLOADED,
                 retry_after_ms=_OVERLOAD_RETRY_MS,
             )
+        self._limits.count_write(append)
         self._stats.sends += 1
         self._items += 1
         self._bytes += append.size
@@ -212,7 +216,7 @@ class Appender:
             try:
                 await self._grants.renew(grant)
             except (Unavailable, DeadlineExceeded):
-                if self._clock() + _RETRY_SECONDS >= deadline:
+                if self._clock() + self._send_seconds / 4 >= deadline:  # the others of the lane have yet to be written
                     return not_sent()
                 await asyncio.sleep(_RETRY_SECONDS)
             except TertuliaError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -23,20 +24,22 @@ from libs.rpc.validation import validate
 from services.gateway.answers import Answers
 from services.gateway.appender import Appender
 from services.gateway.appends import new_append, say
+from services.gateway.deliveries import Deliveries
 from services.gateway.grants import Grant, Grants
 from services.gateway.methods import ChannelIds, Method, Methods
 from services.gateway.outbox import Outbox
 from services.gateway.plain_sends import is_plain
 from services.gateway.positions import Advance, Positions
 from services.gateway.tokens import acting_as, require_speaker
-from services.gateway.typing_signals import TypingRate, TypingSignals
+from services.gateway.typing_signals import TypingSignals
 from services.gateway.watches import Watcher, Watches
 
 log = structlog.get_logger()
 
 CommandType = TypeVar("CommandType", session_pb2.Send, session_pb2.MarkRead, session_pb2.Watch, session_pb2.Call)
 
-_LIMITS = {"sends": 256, "reads": 256, "typings": 64, "watches": 64, "calls": 64}  # a frame, as the protos say
+# of a frame, as the protos say
+_LIMITS = {"sends": 256, "reads": 256, "typings": 64, "watches": 64, "calls": 64, "deliveries": 256}
 _OPEN_COMMANDS = 1_024  # of a session: what is more stays unread in its stream
 _OPEN_CALLS = 8  # of a session at a time: an answer may be 1 MiB
 
@@ -49,6 +52,7 @@ class Handlers:
         appender: Appender,
         grants: Grants,
         positions: Positions,
+        deliveries: Deliveries,
         typing: TypingSignals,
         watches: Watches,
         methods: Methods,
@@ -56,6 +60,7 @@ class Handlers:
         self.appender = appender
         self.grants = grants
         self.positions = positions
+        self.deliveries = deliveries
         self.typing = typing
         self.watches = watches
         self.methods = methods
@@ -80,8 +85,8 @@ class Commands:
         self._membership = membership
         self._handlers = handlers
         self._tasks = tasks
-        self._typing_rate = TypingRate()
-        self._watcher = Watcher(caller.application_id, outbox)
+        self._watcher = Watcher(caller.application_id, caller.user_id, outbox)
+        self._last_watch: asyncio.Task[None] | None = None
         self._calls = asyncio.Semaphore(_OPEN_CALLS)
         self._last_call: dict[str, asyncio.Task[None]] = {}
 
@@ -101,8 +106,10 @@ class Commands:
             await self._attempt(send, partial(self._send, given_up))
         for read in frame.reads:
             await self._attempt(read, self._mark_read)
+        for delivery in frame.deliveries:
+            self._mark_delivered(delivery)
         for typing in frame.typings:
-            self._type(typing)
+            await self._type(typing)
         for watch in frame.watches:
             await self._attempt(watch, self._watch)
         for call in frame.calls:
@@ -160,21 +167,34 @@ class Commands:
             )
         )
 
-    def _type(self, typing: session_pb2.Typing) -> None:
+    def _mark_delivered(self, delivery: session_pb2.MarkDelivered) -> None:
+        grant = self._membership(delivery.channel_id)
+        if grant is not None and delivery.delivered_seq > 0:
+            self._handlers.deliveries.mark(grant, delivery.delivered_seq)
+
+    async def _type(self, typing: session_pb2.Typing) -> None:
         grant = self._membership(typing.channel_id)
-        if grant is not None:  # else there is nobody to tell; it is never answered
-            self._handlers.typing.signal(grant, active=typing.active, rate=self._typing_rate)
+        if grant is None:
+            return  # there is nobody to tell; it is never answered
+        if grant.stale:  # somebody who was blocked must not be seen typing
+            with suppress(TertuliaError):
+                await self._handlers.grants.renew(grant)
+        if not grant.stale:
+            self._handlers.typing.signal(grant, active=typing.active)
 
     async def _watch(self, watch: session_pb2.Watch) -> None:
-        if watch.stop:
-            self._handlers.watches.unfollow(self._watcher, watch.user_ids)
-            self._answers.done()
-        else:
-            self._tasks.create_task(self._follow(watch))
+        task = self._tasks.create_task(self._carry_out_watch(watch, self._last_watch))
+        self._last_watch = task
 
-    async def _follow(self, watch: session_pb2.Watch) -> None:
+    async def _carry_out_watch(self, watch: session_pb2.Watch, earlier: asyncio.Task[None] | None) -> None:
+        """`earlier`: the watch before this one; who follows somebody and stops, has stopped."""
+        if earlier is not None:
+            await asyncio.wait([earlier])
         try:
-            await self._handlers.watches.follow(self._watcher, watch.user_ids)
+            if watch.stop:
+                self._handlers.watches.unfollow(self._watcher, watch.user_ids)
+            else:
+                await self._handlers.watches.follow(self._watcher, watch.user_ids)
         except TertuliaError as error:
             self._answers.failed(watch.request_id, error)
         else:

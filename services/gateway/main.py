@@ -12,18 +12,21 @@ from libs.rpc.server import new_server, served
 from libs.runtime.metrics import metrics_served, new_registry
 from libs.runtime.process import keep_memory_settled, running, settle_memory
 from services.gateway.appender import Appender
+from services.gateway.blocks import Blocks
 from services.gateway.commands import Handlers
+from services.gateway.deliveries import Deliveries
 from services.gateway.grants import Grants
 from services.gateway.grpc_edge import SERVICE_NAMES, add_services
 from services.gateway.hub import Hub
 from services.gateway.inboxes import Inboxes
 from services.gateway.log_client import LogClient
 from services.gateway.message_service import MessageMethods
-from services.gateway.methods import Methods, passed_on
+from services.gateway.methods import passed_on
 from services.gateway.online import Online
 from services.gateway.page_tokens import PageTokens
 from services.gateway.positions import Positions
 from services.gateway.presence_service import PresenceMethods
+from services.gateway.rate_limits import Rate, RateLimits
 from services.gateway.session_logs import Sources
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
@@ -56,19 +59,27 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         logs = LogClient(log_service)
         hub = Hub(bus, logs, settings.max_delta_events, stats)
         grants = Grants(access, settings.access_cache_seconds, hub.policy_version)
-        appender = Appender(log_service, grants, settings.send_seconds, stats, batch_sizes(registry))
+        limits = RateLimits(
+            user_writes=Rate(settings.user_writes_per_second, settings.user_writes_burst),
+            channel_writes=Rate(settings.channel_writes_per_second, settings.channel_writes_burst),
+            user_calls=Rate(settings.user_calls_per_second, settings.user_calls_burst),
+        )
+        appender = Appender(log_service, grants, limits, settings.send_seconds, stats, batch_sizes(registry))
         positions = Positions(access, settings.send_seconds)
+        deliveries = Deliveries(access, settings.receipts_max_members)
         typing = TypingSignals(presence_service, settings.typing_max_members)
-        watches = Watches(bus, presence_service, stats)
+        watches = Watches(bus, presence_service, Blocks(access), stats)
         online = Online(presence_service)
 
         page_tokens = PageTokens(settings.page_token_secret.get_secret_value())
-        methods: Methods = {
-            **passed_on(channel),
-            **MessageMethods(appender, grants, logs, page_tokens).table(),
-            **PresenceMethods(grants, typing, watches).table(),
-        }
-        handlers = Handlers(appender, grants, positions, typing, watches, methods)
+        methods = limits.limited(
+            {
+                **passed_on(channel),
+                **MessageMethods(appender, grants, logs, page_tokens).table(),
+                **PresenceMethods(grants, typing, watches).table(),
+            }
+        )
+        handlers = Handlers(appender, grants, positions, deliveries, typing, watches, methods)
         opening = asyncio.Semaphore(settings.opening_sessions)
         sources = Sources(hub, logs, Inboxes(access), grants, settings.max_delta_events, opening, stats)
         sessions = Sessions(settings, tokens, sources, handlers, online, stats)
@@ -81,6 +92,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 hub.run(),
                 appender.run(),
                 positions.run(),
+                deliveries.run(),
                 typing.run(),
                 watches.run(),
                 online.run(),

@@ -3,6 +3,7 @@
 from tertulia.chat.v1 import presence_pb2
 
 from libs.rpc.caller import Caller
+from services.gateway.appends import not_allowed
 from services.gateway.grants import Grants
 from services.gateway.methods import Methods, parsed
 from services.gateway.tokens import require_speaker
@@ -28,10 +29,12 @@ class PresenceMethods:
         request = parsed(presence_pb2.SetTypingRequest, data)
         require_speaker(caller)
         grant = await self._grants.get(caller, request.channel_id)
-        self._typing.signal(grant, active=request.active, rate=None)
+        if not grant.may_send and not caller.server:
+            raise not_allowed(grant)
+        self._typing.signal(grant, active=request.active)
         return presence_pb2.SetTypingResponse().SerializeToString()
 
     async def _get_presence(self, caller: Caller, data: bytes) -> bytes:
         request = parsed(presence_pb2.GetPresenceRequest, data)
-        presences = await self._watches.get(caller.application_id, request.user_ids)
+        presences = await self._watches.get(caller, request.user_ids)
         return presence_pb2.GetPresenceResponse(presences=presences).SerializeToString()

@@ -63,6 +63,32 @@ class GatewaySettings(ServiceSettings, service="gateway"):
     typing_max_members: int = Field(
         default=100, ge=0, description="Typing is passed on in channels of at most so many members."
     )
+    receipts_max_members: int = Field(
+        default=100,
+        ge=0,
+        description="Delivered positions that sessions tell are kept in channels of at most so many members; as channel's "
+        "setting of that name.",
+    )
+    user_writes_per_second: float = Field(
+        default=20.0,
+        ge=0,
+        description="How many messages, edits, deletions and reactions a user may write at this gateway in the long run; "
+        "beyond it RATE_LIMITED. 0: no limit. Server keys have none.",
+    )
+    user_writes_burst: int = Field(default=200, ge=1, description="How many at once, after a rest.")
+    channel_writes_per_second: float = Field(
+        default=200.0,
+        ge=0,
+        description="How many of them users may write in one channel at this gateway; beyond it RATE_LIMITED. 0: no limit.",
+    )
+    channel_writes_burst: int = Field(default=2_000, ge=1, description="How many at once, after a rest.")
+    user_calls_per_second: float = Field(
+        default=50.0,
+        ge=0,
+        description="How many unary methods a user may call at this gateway, on sessions too; beyond it RATE_LIMITED. 0: no "
+        "limit. Server keys have none.",
+    )
+    user_calls_burst: int = Field(default=500, ge=1, description="How many at once, after a rest.")
     goodbye_seconds: float = Field(
         default=2.0,
         ge=0,

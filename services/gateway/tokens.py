@@ -1,5 +1,6 @@
 """Who a client is: bearer tokens."""
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -118,6 +119,8 @@ class Tokens:
             )
         except jwt.InvalidTokenError as error:
             raise _invalid(str(error)) from None
+        except OverflowError:  # PyJWT makes an int of `nbf`
+            raise _invalid("`nbf` is out of range") from None
         expires_at = _expiry(claims["exp"])
         if expires_at <= self._clock():
             raise _expired()
@@ -136,7 +139,13 @@ def _bearer(metadata: Metadata) -> str:
 def _expiry(claim: object) -> float:
     if isinstance(claim, bool) or not isinstance(claim, int | float):
         raise _invalid("`exp` is no number")
-    return float(claim)
+    try:
+        seconds = float(claim)
+    except OverflowError:  # an int of hundreds of digits
+        seconds = math.inf
+    if not math.isfinite(seconds):
+        raise _invalid("`exp` is out of range")
+    return seconds
 
 
 def _caller(application_id: str, user_id: object, server: object) -> Caller:

@@ -1,6 +1,5 @@
 """Typing signals on their way to presence. Nobody waits for them: what is too much is dropped."""
 
-import asyncio
 from typing import NamedTuple
 
 import structlog
@@ -10,13 +9,15 @@ from libs.rpc.client import call
 from libs.rpc.errors import TertuliaError
 from services.gateway.grants import Grant
 from services.gateway.one_in_flight import OneInFlight
+from services.gateway.rate_limits import Rate, TokenBuckets
 
 log = structlog.get_logger()
 
 MAX_BATCH = 1_000  # as AnnounceTypingRequest allows
 MAX_WAITING = 4_000
-_BURST = 10.0  # signals of one session at once: it starts and stops in a few channels
-_PER_SECOND = 3.0  # a client repeats itself every 3 s, in one channel
+RATE = Rate(
+    per_second=3, burst=10
+)  # of one user: a client repeats itself every 3 s, and starts and stops in a few channels
 
 
 class _Signal(NamedTuple):
@@ -25,38 +26,20 @@ class _Signal(NamedTuple):
     active: bool
 
 
-class TypingRate:
-    """How much one session may still signal."""
-
-    __slots__ = ("_at", "_left")
-
-    def __init__(self) -> None:
-        self._left = _BURST
-        self._at = 0.0
-
-    def allows(self, now: float) -> bool:
-        """Whether a signal may go at `now`, in seconds of any steady clock. It is counted if so."""
-        self._left = min(_BURST, self._left + (now - self._at) * _PER_SECOND)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
 class TypingSignals:
     """Announces typing in channels of at most `max_members` members."""
 
     def __init__(self, stub: "presence_pb2_grpc.PresenceServiceAsyncStub", max_members: int) -> None:
         self._stub = stub
         self._max_members = max_members
+        self._rates: TokenBuckets[tuple[str, str]] = TokenBuckets(RATE)
         self._batches: OneInFlight[_Signal] = OneInFlight(self._announce, batch=MAX_BATCH, waiting=MAX_WAITING)
 
-    def signal(self, grant: Grant, *, active: bool, rate: TypingRate | None) -> None:
-        """Announce it soon, if it is not too much."""
-        if grant.member_count > self._max_members:
-            return
-        if rate is None or rate.allows(asyncio.get_running_loop().time()):
+    def signal(self, grant: Grant, *, active: bool) -> None:
+        """Announce it soon, if it is not too much and the user may speak there."""
+        user = (grant.log.application_id, grant.user_id)
+        if grant.may_send and grant.member_count <= self._max_members and not self._rates.wait(user):
+            self._rates.take(user)
             self._batches.add(_Signal(grant.log.log_id, grant.user_id, active))
 
     async def run(self) -> None:

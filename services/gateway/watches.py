@@ -1,7 +1,7 @@
 """Presence of the people whom sessions follow."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 
 import structlog
@@ -13,9 +13,11 @@ from tertulia_internal.presence.v1 import presence_pb2, presence_pb2_grpc
 from libs.bus import Bus, Subscription
 from libs.bus.port import BusUnavailable
 from libs.bus.subjects import presence_subject
+from libs.rpc.caller import Caller
 from libs.rpc.client import call
 from libs.rpc.errors import ResourceExhausted, TertuliaError
 from libs.rpc.status import unavailable
+from services.gateway.blocks import Blocks, never_seen
 from services.gateway.one_in_flight import OneInFlight
 from services.gateway.outbox import Outbox
 from services.gateway.stats import Stats
@@ -31,14 +33,18 @@ _RETRY_SECONDS = 0.5
 class Watcher:
     """Whom one session follows. Its queue gets a notice for each change."""
 
-    __slots__ = ("application_id", "followed", "missed", "outbox")
+    __slots__ = ("application_id", "followed", "hidden", "missed", "outbox", "user_id")
 
-    def __init__(self, application_id: str, outbox: Outbox) -> None:
+    def __init__(self, application_id: str, user_id: str, outbox: Outbox) -> None:
         self.application_id = application_id
+        self.user_id = user_id
+        """Empty: the application itself."""
         self.outbox = outbox
         self.followed: set[str] = set()
+        self.hidden: set[str] = set()
+        """Those of them who have blocked the user."""
         self.missed: set[str] = set()
-        """Who changed while the session's queue was full."""
+        """Who changed while the session's queue was full, or has blocked the user or no longer does: asked for anew."""
 
 
 class _Watched:
@@ -58,9 +64,12 @@ class _Watched:
 class Watches:
     """One subscription per followed user, shared by all who follow."""
 
-    def __init__(self, bus: Bus, stub: "presence_pb2_grpc.PresenceServiceAsyncStub", stats: Stats) -> None:
+    def __init__(
+        self, bus: Bus, stub: "presence_pb2_grpc.PresenceServiceAsyncStub", blocks: Blocks, stats: Stats
+    ) -> None:
         self._bus = bus
         self._stub = stub
+        self._blocks = blocks
         self._stats = stats
         self._watched: dict[tuple[str, str], _Watched] = {}
         self._unwatched: set[_Watched] = set()
@@ -74,7 +83,7 @@ class Watches:
 
         Raises:
             ResourceExhausted: LIMIT_REACHED: it would follow more than `MAX_FOLLOWED`; nothing was changed.
-            TertuliaError: presence or the bus does not answer; it follows none of them.
+            TertuliaError: presence, channel or the bus does not answer; it follows none of them.
         """
         new = [user_id for user_id in dict.fromkeys(user_ids) if user_id not in watcher.followed]
         if len(watcher.followed) + len(new) > MAX_FOLLOWED:
@@ -86,6 +95,7 @@ class Watches:
         try:
             await self._subscribe(watched)
             for some in _chunks(watched):
+                await self._look_for_blocks(watcher, [one.user_id for one in some])
                 await self._tell(some, [watcher])
         except TertuliaError:
             self.unfollow(watcher, new)
@@ -97,6 +107,7 @@ class Watches:
             if user_id not in watcher.followed:
                 continue
             watcher.followed.discard(user_id)
+            watcher.hidden.discard(user_id)
             watched = self._watched[watcher.application_id, user_id]
             watched.watchers.discard(watcher)
             if not watched.watchers:
@@ -117,21 +128,32 @@ class Watches:
                     if watched in self._unwatched:
                         await self._drop(watched)
 
-    async def get(self, application_id: str, user_ids: Sequence[str]) -> Sequence[session_pb2.Presence]:
-        """How up to `USERS_AT_ONCE` users are, in the order of the ids.
+    async def get(self, caller: Caller, user_ids: Sequence[str]) -> Sequence[session_pb2.Presence]:
+        """How up to `USERS_AT_ONCE` users are to the caller, in the order of the ids.
 
         Raises:
-            TertuliaError: presence does not answer.
+            TertuliaError: presence or channel does not answer.
         """
+        hidden = await self._blocks.hidden_from(caller.application_id, caller.user_id, set(user_ids))
+        presences = await self._get(caller.application_id, user_ids)
+        return [never_seen(one.user_id) if one.user_id in hidden else one for one in presences]
+
+    async def _get(self, application_id: str, user_ids: Sequence[str]) -> Sequence[session_pb2.Presence]:
         request = presence_pb2.GetPresenceRequest(application_id=application_id, user_ids=user_ids)
         response = await call(self._stub.GetPresence, request)
         return response.presences
+
+    async def _look_for_blocks(self, watcher: Watcher, user_ids: Collection[str]) -> None:
+        hidden = await self._blocks.hidden_from(watcher.application_id, watcher.user_id, user_ids)
+        watcher.hidden = (watcher.hidden.difference(user_ids) | hidden) & watcher.followed
 
     def _watch(self, watcher: Watcher, user_id: str) -> _Watched:
         key = (watcher.application_id, user_id)
         watched = self._watched.get(key)
         if watched is None:
             watched = self._watched[key] = _Watched(*key)
+        if watcher.user_id and user_id not in watcher.followed:
+            watcher.hidden.add(user_id)  # until it is known that they have not blocked the watcher's user
         watched.watchers.add(watcher)
         watcher.followed.add(user_id)
         self._unwatched.discard(watched)
@@ -154,13 +176,14 @@ class Watches:
         if not watched:
             return
         signals = [one.signals for one in watched]
-        presences = await self.get(watched[0].application_id, [one.user_id for one in watched])
+        presences = await self._get(watched[0].application_id, [one.user_id for one in watched])
         for one, before, presence in zip(watched, signals, presences, strict=True):
             if one.signals == before:
-                notice = session_pb2.Notice(presence=presence)
-                frame = session_pb2.ServerFrame(notices=[notice]).SerializeToString()
+                frame = _frame(presence)
                 for watcher in list(one.watchers) if watchers is None else watchers:
-                    if one.user_id in watcher.followed:
+                    if one.user_id in watcher.hidden:
+                        watcher.outbox.push(_frame(never_seen(one.user_id)))
+                    elif one.user_id in watcher.followed:
                         watcher.outbox.push(frame)
 
     async def _refresh(self, watched: list[_Watched]) -> None:
@@ -169,7 +192,10 @@ class Watches:
         for one in watched:
             by_application.setdefault(one.application_id, []).append(one)
         for application_id, some in by_application.items():
+            user_ids = {one.user_id for one in some}
             try:
+                for watcher in {watcher for one in some for watcher in one.watchers}:
+                    await self._look_for_blocks(watcher, watcher.followed & user_ids)
                 await self._tell(some, None)
             except TertuliaError as error:
                 log.warning("presence_not_refreshed", application_id=application_id, error=str(error))
@@ -179,19 +205,28 @@ class Watches:
     def _on_signal(self, watched: _Watched) -> Callable[[bytes], None]:
         def on_signal(payload: bytes) -> None:
             try:
-                presence = signal_pb2.PresenceSignal.FromString(payload).presence
+                signal = signal_pb2.PresenceSignal.FromString(payload)
             except DecodeError:
                 self._stats.bad_signals += 1
                 return
-            watched.signals += 1
-            frame = session_pb2.ServerFrame(notices=[session_pb2.Notice(presence=presence)]).SerializeToString()
+            if signal.HasField("presence"):
+                self._on_presence(watched, signal.presence)
             for watcher in watched.watchers:
-                if watcher.outbox.full:
+                if watcher.user_id and watcher.user_id == signal.block_changed_user_id:
                     self._missed(watcher, watched.user_id)
-                else:
-                    watcher.outbox.push(frame)
 
         return on_signal
+
+    def _on_presence(self, watched: _Watched, presence: session_pb2.Presence) -> None:
+        watched.signals += 1
+        frame = _frame(presence)
+        for watcher in watched.watchers:
+            if watched.user_id in watcher.hidden:
+                continue  # it has been told that they are away, and so they stay
+            if watcher.outbox.full:
+                self._missed(watcher, watched.user_id)
+            else:
+                watcher.outbox.push(frame)
 
     def _missed(self, watcher: Watcher, user_id: str) -> None:
         if not watcher.missed and self._tasks is not None:
@@ -213,6 +248,10 @@ class Watches:
         self._watched.pop((watched.application_id, watched.user_id), None)
         if watched.subscription is not None:
             await watched.subscription.cancel()
+
+
+def _frame(presence: session_pb2.Presence) -> bytes:
+    return session_pb2.ServerFrame(notices=[session_pb2.Notice(presence=presence)]).SerializeToString()
 
 
 def _chunks(watched: Sequence[_Watched]) -> Iterable[list[_Watched]]:

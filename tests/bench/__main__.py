@@ -19,6 +19,7 @@ from tests.bench.revisions import Revision, other_revision, this_checkout
 from tests.bench.rows import ROWS, SIZES
 from tests.bench.runs import prove_flushes, run_row
 from tests.bench.servers import running_servers
+from tests.support.unlimited import UNLIMITED
 
 _RUNS = 5
 _SECONDS = 6.0
@@ -63,6 +64,7 @@ async def _measure(revisions: Sequence[Revision], options: argparse.Namespace) -
         "sqlite": sqlite3.sqlite_version,
         "sessions_per_connection": options.sessions_per_connection,
         "seconds": options.seconds,
+        "rate limits": "none: " + " ".join(f"{name}={value}" for name, value in UNLIMITED.items()),
     }
     runs: list[Run] = []
     for number in range(options.runs):

@@ -15,6 +15,7 @@ import psutil
 from tests.bench.processes import Pids
 from tests.bench.revisions import Revision
 from tests.support.stack import COMMAND
+from tests.support.unlimited import UNLIMITED
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30
@@ -66,7 +67,7 @@ async def running_servers(revision: Revision, data: Path) -> AsyncIterator[Serve
             COMMAND,
             "serve",
             *("--port", "0", "--data", str(data), "--metrics-port", str(metrics_port), "--json"),
-            env={**os.environ, **revision.environment},
+            env={**os.environ, **UNLIMITED, **revision.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,

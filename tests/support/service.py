@@ -10,6 +10,7 @@ import grpc
 
 from services.serve.ready import says_serving
 from tests.support.ports import until
+from tests.support.unlimited import UNLIMITED
 
 _STOP_SECONDS = 20.0
 
@@ -70,7 +71,7 @@ class ServiceProcess:
     def _environment(self, **otherwise: object) -> dict[str, str]:
         settings = {"listen": self.address, **self._settings, **otherwise}
         prefix = f"TERTULIA_{self.service.upper()}_"
-        return {**os.environ, **{prefix + name.upper(): str(value) for name, value in settings.items()}}
+        return {**os.environ, **UNLIMITED, **{prefix + name.upper(): str(value) for name, value in settings.items()}}
 
     async def _is_up(self) -> bool:
         assert self._process is not None

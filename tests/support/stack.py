@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.unlimited import UNLIMITED
+
 COMMAND = Path(sys.executable).parent / "tertulia"
 SERVICES = ("message_store", "channel", "presence", "gateway")
 NATS = "nats-server"
@@ -101,6 +103,7 @@ async def running_stack(data: Path, *options: str) -> AsyncIterator[ServeStack]:
             str(data),
             "--json",
             *options,
+            env={**os.environ, **UNLIMITED},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,

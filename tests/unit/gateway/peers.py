@@ -15,12 +15,14 @@ from libs.rpc.client import open_channel
 from libs.rpc.errors import NotFound, TertuliaError, channel_not_found
 from libs.rpc.server import new_server
 from libs.rpc.status import unavailable
+from services.gateway.rate_limits import Rate, RateLimits
 
 SECRET = "the-secret-of-the-application-in-these-tests-is-long-enough-for-each-algorithm"  # noqa: S105 - of nobody
 _LOGS = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
 _ACCESS = access_pb2.DESCRIPTOR.services_by_name["AccessService"].full_name
 
 MEMBER = channel_pb2.ChannelPermissions(send=True, react=True)
+NO_LIMIT = Rate(0, 1)
 MAX_AMENDMENTS = 2  # of a message, by edits or reactions; real owners allow more
 
 
@@ -119,6 +121,10 @@ def _refusal(log: list[log_pb2.AppendItem], item: log_pb2.AppendItem) -> log_pb2
     if kinds.count(item.kind) >= MAX_AMENDMENTS:
         return log_pb2.APPEND_REFUSAL_TARGET_FULL
     return log_pb2.APPEND_REFUSAL_UNSPECIFIED
+
+
+def no_limits() -> RateLimits:
+    return RateLimits(NO_LIMIT, NO_LIMIT, NO_LIMIT)
 
 
 @asynccontextmanager

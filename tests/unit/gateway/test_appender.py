@@ -21,7 +21,9 @@ from services.gateway.grants import Grant, Grants
 from services.gateway.log_client import LogName
 from services.gateway.stats import Stats, batch_sizes
 from tests.support.ports import until
-from tests.unit.gateway.peers import MEMBER, Peers, serving
+from tests.unit.gateway.peers import MEMBER, Peers, no_limits, serving
+
+SECONDS = 2.0  # that a send is tried for
 
 ROOM = LogName("app", b"room".ljust(16, b"-"))
 
@@ -94,7 +96,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with serving(stage.peers, tmp_path) as channel:
         grants = Grants(access_pb2_grpc.AccessServiceStub(channel), 5, lambda _: 0)
         stub = log_pb2_grpc.LogServiceStub(channel)
-        stage.appender = Appender(stub, grants, 0.5, Stats(), batch_sizes(CollectorRegistry()), clock)
+        stage.appender = Appender(stub, grants, no_limits(), SECONDS, Stats(), batch_sizes(CollectorRegistry()), clock)
         async with running(stage.appender.run()):
             yield stage
 
@@ -154,10 +156,10 @@ async def test_a_send_that_is_given_up_takes_those_behind_it_along_so_that_none_
     bob.send("in flight")
     await stage.peers.appending.wait()
     alice.send("0")
-    stage.now += 0.4
+    stage.now += 0.8 * SECONDS
     bob.send("of another")
     alice.send("1")
-    stage.now += 0.2  # the time of the first is over, that of the others is not
+    stage.now += 0.4 * SECONDS  # the time of the first is over, that of the others is not
     stage.peers.hold.set()
     await alice.all_told()
     await bob.all_told()

@@ -2,12 +2,9 @@
 
 import asyncio
 
-import pytest
-
 from libs.runtime.process import running
 from services.gateway.cache import ExpiringCache, SharedCalls
 from services.gateway.one_in_flight import OneInFlight
-from services.gateway.typing_signals import TypingRate
 
 
 def test_a_cache_forgets_what_is_old_and_what_came_first() -> None:
@@ -87,15 +84,3 @@ async def test_one_batch_is_carried_out_at_a_time_and_the_rest_waits_within_its_
             go.release()
         await asyncio.wait_for(done.wait(), 5)
     assert batches == [[0], [1, 2, 3], [4]]
-
-
-def test_typing_is_limited_to_a_burst_and_then_to_a_rate() -> None:
-    rate = TypingRate()
-    assert sum(rate.allows(100.0) for _ in range(50)) == 10
-    assert sum(rate.allows(101.0) for _ in range(50)) == 3
-
-
-@pytest.mark.parametrize("seconds", [0.0, 1_000_000.0])
-def test_typing_saves_up_no_more_than_a_burst(seconds: float) -> None:
-    rate = TypingRate()
-    assert sum(rate.allows(seconds + 1) for _ in range(50)) <= 10

@@ -19,7 +19,7 @@ from services.gateway.log_client import LogClient
 from services.gateway.message_service import MessageMethods
 from services.gateway.page_tokens import PageTokens
 from services.gateway.stats import Stats, batch_sizes
-from tests.unit.gateway.peers import MAX_AMENDMENTS, Peers, serving
+from tests.unit.gateway.peers import MAX_AMENDMENTS, Peers, no_limits, serving
 
 ROOM = b"room".ljust(16, b"-")
 SERVER = Caller("app", "", server=True)
@@ -90,7 +90,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     async with serving(peers, tmp_path) as channel:
         grants = Grants(access_pb2_grpc.AccessServiceStub(channel), 60, lambda _: 0)
         stub = log_pb2_grpc.LogServiceStub(channel)
-        appender = Appender(stub, grants, 5, Stats(), batch_sizes(CollectorRegistry()))
+        appender = Appender(stub, grants, no_limits(), 5, Stats(), batch_sizes(CollectorRegistry()))
         async with running(appender.run()):
             yield Room(peers, MessageMethods(appender, grants, LogClient(stub), PageTokens("secret")))
 

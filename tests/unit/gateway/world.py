@@ -1,29 +1,37 @@
 """Logs and memberships in memory behind real gRPC, a bus of one process, and sessions that read from them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
 from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import channel_pb2, event_pb2, session_pb2
 from tertulia_internal.bus.v1 import signal_pb2
 from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
-from tertulia_internal.presence.v1 import presence_pb2_grpc
+from tertulia_internal.presence.v1 import presence_pb2, presence_pb2_grpc
 
-from libs.bus.subjects import log_subject
+from libs.bus.subjects import log_subject, presence_subject
 from libs.rpc.caller import Caller
 from libs.rpc.client import open_channel
+from libs.rpc.errors import TertuliaError
 from libs.rpc.server import new_server
 from libs.runtime.process import running
 from services.gateway.appender import Appender
+from services.gateway.blocks import Blocks
 from services.gateway.commands import Handlers
+from services.gateway.deliveries import Deliveries
 from services.gateway.grants import Grant, Grants, member_grant
 from services.gateway.hub import Hub
 from services.gateway.inboxes import Inboxes
 from services.gateway.log_client import LogClient
+from services.gateway.methods import Method
 from services.gateway.positions import Positions
 from services.gateway.session import Session
 from services.gateway.session_logs import Sources
@@ -32,8 +40,14 @@ from services.gateway.tokens import Identity
 from services.gateway.typing_signals import TypingSignals
 from services.gateway.watches import Watches
 from tests.unit.gateway.logs import MemoryLog
+from tests.unit.gateway.peers import MEMBER, no_limits
+
+_LOGS = log_pb2.DESCRIPTOR.services_by_name["LogService"]
+_ACCESS = access_pb2.DESCRIPTOR.services_by_name["AccessService"]
+_PRESENCE = presence_pb2.DESCRIPTOR.services_by_name["PresenceService"]
 
 MAX_DELTA = 100
+MAX_MEMBERS = 3
 
 
 class MemoryBus:
@@ -82,6 +96,20 @@ class World:
         """How many channels a part of an inbox holds."""
         self.notice_bytes = 0
         """About how large a channel's description is."""
+        self.permissions: dict[str, channel_pb2.ChannelPermissions] = {}
+        """What users may do, in place of what members may."""
+        self.online: set[str] = set()
+        self.blocks: set[tuple[str, str]] = set()
+        """Who has blocked whom."""
+        self.typed: list[str] = []
+        """Who was announced to be typing."""
+        self.delivered: list[dict[tuple[str, str], int]] = []
+        """Batches of delivered positions, by channel and user."""
+        self.deliver = asyncio.Event()
+        self.deliver.set()
+        """Cleared: delivered positions wait."""
+        self.delivering = asyncio.Event()
+        self.delivery_errors: list[TertuliaError] = []
         self.describe = asyncio.Event()
         self.describe.set()
         """Cleared: nobody is told of a channel that they have joined."""
@@ -123,6 +151,71 @@ class World:
         self._log(inbox_log(user_id)).append(event_pb2.Event(channel_joined=joined))
         self._ring(inbox_log(user_id))
 
+    async def authorize(self, request: access_pb2.AuthorizeRequest, context: object) -> access_pb2.AuthorizeResponse:  # noqa: ARG002
+        mine = self.mine(request.channel_id, request.user_id)
+        return access_pb2.AuthorizeResponse(
+            log_id=mine.channel.log_id,
+            policy_version=mine.channel.policy_version,
+            member_count=mine.channel.member_count,
+            permissions=mine.permissions,
+        )
+
+    async def advance_delivered(
+        self,
+        request: access_pb2.AdvanceDeliveredRequest,
+        context: object,  # noqa: ARG002
+    ) -> access_pb2.AdvanceDeliveredResponse:
+        self.delivering.set()
+        await self.deliver.wait()
+        if self.delivery_errors:
+            raise self.delivery_errors.pop(0)
+        self.delivered.append({(one.channel_id, one.user_id): one.delivered_seq for one in request.advances})
+        return access_pb2.AdvanceDeliveredResponse()
+
+    async def who_blocked(
+        self,
+        request: access_pb2.WhoBlockedRequest,
+        context: object,  # noqa: ARG002
+    ) -> access_pb2.WhoBlockedResponse:
+        by = [user_id for user_id in request.by_user_ids if (user_id, request.user_id) in self.blocks]
+        return access_pb2.WhoBlockedResponse(by_user_ids=by)
+
+    async def announce_typing(
+        self,
+        request: presence_pb2.AnnounceTypingRequest,
+        context: object,  # noqa: ARG002
+    ) -> presence_pb2.AnnounceTypingResponse:
+        self.typed += [signal.user_id for signal in request.signals]
+        return presence_pb2.AnnounceTypingResponse()
+
+    async def get_presence(
+        self,
+        request: presence_pb2.GetPresenceRequest,
+        context: object,  # noqa: ARG002
+    ) -> presence_pb2.GetPresenceResponse:
+        return presence_pb2.GetPresenceResponse(presences=[self._presence(user_id) for user_id in request.user_ids])
+
+    def come(self, user_id: str) -> None:
+        """A user is online now."""
+        self.online.add(user_id)
+        signal = signal_pb2.PresenceSignal(presence=self._presence(user_id))
+        self.bus.ring(presence_subject("app", user_id), signal.SerializeToString())
+
+    def block(self, user_id: str, blocked_user_id: str) -> None:
+        self.blocks.add((user_id, blocked_user_id))
+        self._ring_block(user_id, blocked_user_id)
+
+    def unblock(self, user_id: str, blocked_user_id: str) -> None:
+        self.blocks.discard((user_id, blocked_user_id))
+        self._ring_block(user_id, blocked_user_id)
+
+    def _ring_block(self, user_id: str, blocked_user_id: str) -> None:
+        signal = signal_pb2.PresenceSignal(block_changed_user_id=blocked_user_id)
+        self.bus.ring(presence_subject("app", user_id), signal.SerializeToString())
+
+    def _presence(self, user_id: str) -> session_pb2.Presence:
+        return session_pb2.Presence(user_id=user_id, online=user_id in self.online)
+
     async def heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:  # noqa: ARG002
         logs = [self._log(key.log_id) for key in request.logs]
         return log_pb2.HeadsResponse(
@@ -149,10 +242,10 @@ class World:
             if request.user_id in members and request.channel_id in ("", channel_id)
         ]
         for start in range(0, len(mine) or 1, self.part_channels):
-            part = [self.mine(channel_id) for channel_id in mine[start : start + self.part_channels]]
+            part = [self.mine(channel_id, request.user_id) for channel_id in mine[start : start + self.part_channels]]
             yield access_pb2.OpenInboxResponse(inbox_log_id=inbox_log(request.user_id), channels=part)
 
-    def mine(self, channel_id: str) -> channel_pb2.MyChannel:
+    def mine(self, channel_id: str, user_id: str) -> channel_pb2.MyChannel:
         log = self.logs[channel_log(channel_id)]
         channel = channel_pb2.Channel(
             channel_id=channel_id,
@@ -161,7 +254,7 @@ class World:
             member_count=len(self.members[channel_id]),
             custom_data="x" * self.notice_bytes,
         )
-        permissions = channel_pb2.ChannelPermissions(send=True, react=True)
+        permissions = self.permissions.get(user_id, MEMBER)
         return channel_pb2.MyChannel(channel=channel, head_seq=log.head, permissions=permissions)
 
     def _log(self, log_id: bytes) -> MemoryLog:
@@ -182,21 +275,30 @@ class World:
 
 
 class Wire:
-    """A client's stream: `heard` is all that came, `say` ends what the client has to say."""
+    """A client's stream: `heard` is all that came."""
 
     def __init__(self) -> None:
         self.heard = session_pb2.ServerFrame()
         self.open = asyncio.Event()
         self.open.set()
         """Cleared: the client reads nothing."""
-        self._silence: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._said: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def say(self, **commands: Sequence[Message]) -> None:
+        """A frame of the client."""
+        self._said.put_nowait(session_pb2.ClientFrame(**commands).SerializeToString())  # type: ignore[arg-type] # each field has its own type
 
     async def read(self) -> bytes | None:
-        return await self._silence
+        return await self._said.get()
 
     async def write(self, data: bytes) -> None:
         await self.open.wait()
         self.heard.MergeFromString(data)
+
+    def presences(self, user_id: str) -> list[bool]:
+        """Whether somebody was said to be online, each time."""
+        presences = [notice.presence for notice in self.heard.notices if notice.HasField("presence")]
+        return [presence.online for presence in presences if presence.user_id == user_id]
 
     def kinds(self) -> list[str | None]:
         return [notice.WhichOneof("notice") for notice in self.heard.notices]
@@ -233,20 +335,26 @@ class Stage:
         presence = presence_pb2_grpc.PresenceServiceStub(channel)
         logs = LogClient(log_service)
         self.hub = Hub(world.bus, logs, MAX_DELTA, self.stats)
+        self.methods: dict[str, Method] = {}
+        self.deliveries = Deliveries(access, MAX_MEMBERS)
+        self.typing = TypingSignals(presence, MAX_MEMBERS)
+        self.watches = Watches(world.bus, presence, Blocks(access), self.stats)
         grants = Grants(access, 5, self.hub.policy_version)
-        appender = Appender(log_service, grants, 5, self.stats, batch_sizes(CollectorRegistry()))
+        appender = Appender(log_service, grants, no_limits(), 5, self.stats, batch_sizes(CollectorRegistry()))
         self._sources = Sources(self.hub, logs, Inboxes(access), grants, MAX_DELTA, asyncio.Semaphore(1), self.stats)
         self._handlers = Handlers(
             appender,
             grants,
             Positions(access, 5),
-            TypingSignals(presence, 100),
-            Watches(world.bus, presence, self.stats),
-            {},
+            self.deliveries,
+            self.typing,
+            self.watches,
+            self.methods,
         )
+        self.appender = appender
 
     def grant(self, user_id: str, channel_id: str) -> Grant:
-        return member_grant("app", user_id, self.world.mine(channel_id))
+        return member_grant("app", user_id, self.world.mine(channel_id, user_id))
 
     def holders(self, log_id: bytes) -> int:
         """How many sessions the gateway thinks read a log."""
@@ -276,21 +384,19 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
     world = World()
     address = f"unix:{folder}/world.sock"
     server = new_server(CollectorRegistry())
-    heads = grpc.unary_unary_rpc_method_handler(
-        world.heads, log_pb2.HeadsRequest.FromString, log_pb2.HeadsResponse.SerializeToString
-    )
-    read = grpc.unary_unary_rpc_method_handler(
-        world.read, log_pb2.ReadRequest.FromString, log_pb2.ReadResponse.SerializeToString
-    )
-    open_inbox = grpc.unary_stream_rpc_method_handler(
-        world.open_inbox, access_pb2.OpenInboxRequest.FromString, access_pb2.OpenInboxResponse.SerializeToString
-    )
-    log_name = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
-    access_name = access_pb2.DESCRIPTOR.services_by_name["AccessService"].full_name
     server.add_generic_rpc_handlers(
         [
-            grpc.method_handlers_generic_handler(log_name, {"Heads": heads, "Read": read}),
-            grpc.method_handlers_generic_handler(access_name, {"OpenInbox": open_inbox}),
+            _handlers(_LOGS, {"Heads": world.heads, "Read": world.read}),
+            _handlers(
+                _ACCESS,
+                {
+                    "OpenInbox": world.open_inbox,
+                    "Authorize": world.authorize,
+                    "AdvanceDelivered": world.advance_delivered,
+                    "WhoBlocked": world.who_blocked,
+                },
+            ),
+            _handlers(_PRESENCE, {"GetPresence": world.get_presence, "AnnounceTyping": world.announce_typing}),
         ]
     )
     server.add_insecure_port(address)
@@ -298,10 +404,21 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
     try:
         async with open_channel(address) as channel:
             stage = Stage(world, channel)
-            async with running(stage.hub.run()):
+            async with running(
+                stage.hub.run(), stage.deliveries.run(), stage.typing.run(), stage.watches.run(), stage.appender.run()
+            ):
                 yield stage
     finally:
         await server.stop(None)
+
+
+def _handlers(service: ServiceDescriptor, handlers: Mapping[str, Callable[..., Any]]) -> grpc.GenericRpcHandler:
+    table: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+    for name, handler in handlers.items():
+        request = message_factory.GetMessageClass(service.methods_by_name[name].input_type)
+        make = grpc.unary_stream_rpc_method_handler if name == "OpenInbox" else grpc.unary_unary_rpc_method_handler
+        table[name] = make(handler, request.FromString, lambda response: response.SerializeToString())
+    return grpc.method_handlers_generic_handler(service.full_name, table)
 
 
 def channel_log(channel_id: str) -> bytes:
