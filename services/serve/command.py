@@ -12,6 +12,15 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 that clients connect to; 0: any free one.")
     ] = DEFAULT_PORT,
+    gateways: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=16,
+            metavar="N",
+            help="How many gateways: clients that are given all their addresses move when one dies.",
+        ),
+    ] = 1,
     data: Annotated[Path, typer.Option(help="Directory for everything that is kept.")] = Path(".tertulia"),
     metrics_port: Annotated[
         int | None,
@@ -41,6 +50,7 @@ def serve(
 
     options = Options(
         port=port,
+        gateways=gateways,
         default_port=DEFAULT_PORT,
         data=data,
         metrics_port=metrics_port,

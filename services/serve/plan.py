@@ -28,7 +28,8 @@ DRAIN_SECONDS = 5  # for open sessions and calls: a person at a terminal waits f
 class Ports(NamedTuple):
     """The TCP ports of loopback."""
 
-    gateway: int
+    gateways: Sequence[int]
+    """One gateway each."""
     nats: int
     first_metrics: int | None
     """The first service's metrics are served here, the next one's at the port above, and so on. None: none are."""
@@ -48,6 +49,12 @@ class _Service(NamedTuple):
     name: str
     needs: Sequence[str]
     settings: Mapping[str, str]
+    number: int = 1
+    """Of several of the same sort."""
+
+    @property
+    def part(self) -> str:
+        return self.name if self.number == 1 else f"{self.name}-{self.number}"
 
 
 def plan(places: Places, ports: Ports, elsewhere: Elsewhere, *, verbose: bool) -> list[Part]:
@@ -67,17 +74,17 @@ def plan(places: Places, ports: Ports, elsewhere: Elsewhere, *, verbose: bool) -
         prefix = environment_prefix(service.name)
         parts.append(
             Part(
-                name=service.name,
+                name=service.part,
                 command=_python(f"services.{service.name}"),
                 environment={f"{prefix}{key.upper()}": value for key, value in settings.items()},
                 needs=[need for need in service.needs if need in there],
                 ready=grpc_serving(settings["listen"]),
-                log=_log(places, service.name, verbose=verbose),
+                log=_log(places, service.part, verbose=verbose),
                 lock=places.lock,
                 waits=_WAITS if service.settings.get("store") == "cassandra" else {},
             )
         )
-        there.add(service.name)
+        there.add(service.part)
     return parts
 
 
@@ -108,16 +115,20 @@ def _services(places: Places, ports: Ports, elsewhere: Elsewhere) -> list[_Servi
                 **(_on_cassandra(elsewhere) or {"database": str(places.data / "channel" / "channel.sqlite")}),
             },
         ),
-        _Service(
-            "gateway",
-            ["message_store", "presence", "channel"],
-            {
-                "listen": f"{HOST}:{ports.gateway}",
-                "bus_address": bus,
-                "message_store": message_store,
-                "channel": channel,
-                "presence": presence,
-            },
+        *(
+            _Service(
+                "gateway",
+                ["message_store", "presence", "channel"],
+                {
+                    "listen": f"{HOST}:{port}",
+                    "bus_address": bus,
+                    "message_store": message_store,
+                    "channel": channel,
+                    "presence": presence,
+                },
+                number,
+            )
+            for number, port in enumerate(ports.gateways, start=1)
         ),
     ]
 

@@ -19,6 +19,8 @@ class Options(NamedTuple):
 
     port: int
     """0: any free one."""
+    gateways: int
+    """How many: the second one listens on the port above, and so on."""
     default_port: int
     """Where clients look that were told nothing."""
     data: Path
@@ -45,9 +47,13 @@ def run(options: Options) -> int:
 
 async def _run(options: Options, places: Places) -> None:
     if options.port:
-        require_free(options.port)
+        gateways = list(range(options.port, options.port + options.gateways))
+        for port in gateways:
+            require_free(port)
+    else:
+        gateways = [free_port() for _ in range(options.gateways)]
     ports = Ports(
-        gateway=options.port or free_port(),
+        gateways=gateways,
         nats=free_port(),
         first_metrics=options.metrics_port,
     )
@@ -65,11 +71,11 @@ async def _run(options: Options, places: Places) -> None:
         loop.add_signal_handler(signal_number, on_signal)
 
     def ready(pids: Mapping[str, int]) -> None:
-        address = f"{HOST}:{ports.gateway}"
+        address = ",".join(f"{HOST}:{port}" for port in ports.gateways)
         if options.json:
             line = json.dumps({"event": "ready", "address": address, "data": str(places.data), "pids": pids})
         else:
-            elsewhere = "" if ports.gateway == options.default_port else f"TERTULIA_ADDRESS={address} "
+            elsewhere = "" if address == f"{HOST}:{options.default_port}" else f"TERTULIA_ADDRESS={address} "
             processes = ", ".join(f"{name} {pid}" for name, pid in pids.items())
             line = (
                 f"ready on {address} (data in {places.data}; processes: {processes}); Ctrl-C stops it. "

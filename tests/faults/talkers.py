@@ -23,6 +23,8 @@ class Talkers:
         self.channel_id = channel_id
         self.names = [f"talker{number:02}" for number in range(count)]
         self.recording = Recording()
+        self.moved = 0
+        """How often a client lost its session, and went on in another."""
         self._moments = itertools.count(1)
         self._stop = asyncio.Event()
         self._acknowledged = asyncio.Condition()
@@ -103,6 +105,8 @@ class Talkers:
                     return
             elif isinstance(event, tertulia.MembershipChanged):
                 shown.append(_membership(event.seq, event.by, event.added, event.removed))
+            elif isinstance(event, tertulia.ConnectionChanged) and event.state is tertulia.ConnectionState.CONNECTING:
+                self.moved += 1
 
 
 def _membership(seq: int, by: str, added: Iterable[str], removed: Iterable[str]) -> Entry:

@@ -65,7 +65,7 @@ class Stack(ABC):
 
 
 class ServeStack(Stack):
-    """A running `tertulia serve`, which supervises its processes."""
+    """A running `tertulia serve`, which supervises its processes. With more than one gateway they are `gateway`, `gateway-2` …"""
 
     def __init__(self, process: asyncio.subprocess.Process, address: str, data: Path) -> None:
         super().__init__(address)
@@ -77,12 +77,16 @@ class ServeStack(Stack):
         return self._process.pid
 
     def pid(self, part: str) -> int:
+        service, _, number = part.partition("-") if part != NATS else (part, "", "")
+        listen = self.address.split(",")[int(number or 1) - 1]
         for child in psutil.Process(self._process.pid).children(recursive=True):
             try:
-                words = child.cmdline()
+                words, environment = child.cmdline(), child.environ()
             except psutil.Error:
                 continue
-            if f"services.{part}" in words or (words and Path(words[0]).name == part):
+            if service == "gateway" and environment.get("TERTULIA_GATEWAY_LISTEN") != listen:
+                continue
+            if f"services.{service}" in words or (words and Path(words[0]).name == part):
                 return child.pid
         raise ProcessLookupError(f"{part} is not running")
 

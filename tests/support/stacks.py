@@ -20,8 +20,7 @@ BOTH = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in (SER
 async def stack_of(request: pytest.FixtureRequest, folder: Path, *, gateways: int = 1) -> AsyncIterator[Stack]:
     """The stack of a fixture with `params=BOTH`, with its data and logs in `folder`."""
     if request.param == SERVE:
-        assert gateways == 1, "serve has one gateway"
-        async with running_stack(folder / "data") as stack:
+        async with running_stack(folder / "data", "--gateways", str(gateways)) as stack:
             yield stack
     else:
         point = request.getfixturevalue("cassandra")
