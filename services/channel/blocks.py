@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from itertools import permutations
 
 from tertulia.chat.v1 import error_pb2
+from tertulia_internal.bus.v1 import signal_pb2
 
+from libs.bus import Bus
+from libs.bus.subjects import presence_subject
 from libs.directory.blocks import Block, BlockKey
 from libs.directory.changes import ChangeKind
 from libs.directory.channels import Channel
@@ -27,10 +30,11 @@ class Blocks:
     writes it, then looks for the row: so one of the two sees the other.
     """
 
-    def __init__(self, directory: Directory, people: People, changes: Changes) -> None:
+    def __init__(self, directory: Directory, people: People, changes: Changes, bus: Bus) -> None:
         self._directory = directory
         self._people = people
         self._changes = changes
+        self._bus = bus
 
     async def block(self, user: UserKey, blocked_user_id: str) -> None:
         """Block somebody for a user. Safe to repeat.
@@ -52,10 +56,12 @@ class Blocks:
                 metadata={"limit": str(MAX_BLOCKED)},
             )
         await self._set(BlockKey(*user, blocked_user_id), blocked=True)
+        await self._announce(user, blocked_user_id)
 
     async def unblock(self, user: UserKey, blocked_user_id: str) -> None:
         """Take a block back. Safe to repeat; raises what `Changes.change` raises."""
         await self._set(BlockKey(*user, blocked_user_id), blocked=False)
+        await self._announce(user, blocked_user_id)
 
     async def all_of(self, user: UserKey) -> list[str]:
         """Whom the user has blocked, all of them."""
@@ -105,6 +111,11 @@ class Blocks:
             return Draft(ChangeKind.BLOCK, block=Block(*key, blocked=blocked, version=row.version + 1))
 
         return await self._changes.change(channel_key, key.user_id, plan)
+
+    async def _announce(self, user: UserKey, blocked_user_id: str) -> None:
+        """Tell the gateways, whose clients may be shown the user's presence no longer, or again."""
+        signal = signal_pb2.PresenceSignal(block_changed_user_id=blocked_user_id)
+        await self._bus.publish(presence_subject(user.application_id, user.user_id), signal.SerializeToString())
 
     async def _row(self, key: BlockKey) -> Block:
         [row] = await self._directory.blocks.get([key])

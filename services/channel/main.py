@@ -62,7 +62,7 @@ async def run(settings: ChannelSettings, stop: asyncio.Event) -> None:
         access = Access(directory)
         people = People(directory, now_ms)
         changes = Changes(directory, logs, registry, max_members=settings.max_channel_members)
-        blocks = Blocks(directory, people, changes)
+        blocks = Blocks(directory, people, changes, bus)
         seats = Seats(directory, logs, blocks)
         channels = Channels(directory, access, people, changes, blocks, now_ms)
         memberships = Memberships(directory, access, people, changes, blocks, now_ms)

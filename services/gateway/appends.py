@@ -21,7 +21,7 @@ from libs.rpc.errors import (
     TertuliaError,
     Unavailable,
 )
-from services.gateway.grants import Grant
+from services.gateway.grants import Grant, Grants
 
 _ITEM_BYTES = 200  # what an append costs beside its content
 _RETRY_MS = 500
@@ -85,7 +85,7 @@ def react(target_seq: int, key: str, *, removed: bool) -> Act:
 
 @dataclass(slots=True, eq=False)
 class Append:
-    """An act that was allowed."""
+    """An act on its way to the log."""
 
     sender: Sender
     request_id: int
@@ -132,11 +132,7 @@ class Append:
 def new_append(
     sender: Sender, request_id: int, caller: Caller, grant: Grant, act: Act, client_id: str, after_seq: int | None
 ) -> Append:
-    """An append of an act.
-
-    Raises:
-        PermissionDenied: NOT_ALLOWED or BLOCKED.
-    """
+    """An append of an act; not allowed yet, see `allow`."""
     content = act.event.SerializeToString(deterministic=True)
     item = log_pb2.AppendItem(
         log=log_pb2.LogKey(application_id=grant.log.application_id, log_id=grant.log.log_id),
@@ -147,9 +143,22 @@ def new_append(
         content=content,
         target_seq=act.target_seq,
     )
-    append = Append(sender, request_id, grant, caller.server, item, len(content) + _ITEM_BYTES)
-    append.decide()
-    return append
+    return Append(sender, request_id, grant, caller.server, item, len(content) + _ITEM_BYTES)
+
+
+async def allow(append: Append, grants: Grants) -> None:
+    """Allow an append. Nobody is refused under what is known here: it may be old, so channel is asked first.
+
+    Raises:
+        PermissionDenied: NOT_ALLOWED, BLOCKED or NOT_JOINED.
+        NotFound: CHANNEL_NOT_FOUND.
+        TertuliaError: channel does not answer.
+    """
+    try:
+        append.decide()
+    except PermissionDenied:
+        await grants.renew(append.grant)
+        append.decide()
 
 
 def _require(kind: log_pb2.EventKind.ValueType, grant: Grant) -> None:

@@ -9,6 +9,7 @@ from tertulia.chat.v1 import (
     channel_pb2_grpc,
     message_pb2_grpc,
     presence_pb2_grpc,
+    role_pb2,
     user_pb2,
     user_pb2_grpc,
 )
@@ -42,16 +43,27 @@ class Cast:
 
     async def group(self, name: str, *members: str) -> channel_pb2.Channel:
         """A channel with these people, owned by the first of them."""
+        return await self.channel(name, channel_pb2.CHANNEL_KIND_GROUP, *members)
+
+    async def channel(self, name: str, kind: channel_pb2.ChannelKind.ValueType, *members: str) -> channel_pb2.Channel:
+        """The same of another kind."""
         profiles = [user_pb2.UserProfile(user_id=self.id(member)) for member in members]
         await self._users.UpsertUsers(user_pb2.UpsertUsersRequest(users=profiles), metadata=self.as_server())
         request = channel_pb2.CreateChannelRequest(
-            channel_id=self.id(name),
-            kind=channel_pb2.CHANNEL_KIND_GROUP,
-            name=name,
-            member_user_ids=[self.id(member) for member in members[1:]],
+            channel_id=self.id(name), kind=kind, name=name, member_user_ids=[self.id(member) for member in members[1:]]
         )
         response = await self.channels.CreateChannel(request, metadata=self.as_server(members[0]))
         return response.channel
+
+    async def direct(self, one: str, other: str) -> channel_pb2.Channel:
+        request = channel_pb2.CreateChannelRequest(
+            kind=channel_pb2.CHANNEL_KIND_DIRECT, member_user_ids=[self.id(other)]
+        )
+        return (await self.channels.CreateChannel(request, metadata=self.as_user(one))).channel
+
+    async def set_role(self, channel: channel_pb2.Channel, member: str, role: role_pb2.MemberRole.ValueType) -> None:
+        request = channel_pb2.SetMemberRoleRequest(channel_id=channel.channel_id, user_id=self.id(member), role=role)
+        await self.channels.SetMemberRole(request, metadata=self.as_server())
 
     async def add(self, channel: channel_pb2.Channel, *members: str) -> None:
         profiles = [user_pb2.UserProfile(user_id=self.id(member)) for member in members]

@@ -50,9 +50,9 @@ class Person:
         grant = grant or self.grant
         caller = Caller("app", grant.user_id, server=False)
         message = event_pb2.Message(text=text)
-        self._appender.submit(
-            new_append(self, request_id, caller, grant, say(caller, message), f"{id(self)}-{request_id}", None)
-        )
+        append = new_append(self, request_id, caller, grant, say(caller, message), f"{id(self)}-{request_id}", None)
+        append.decide()
+        self._appender.submit(append)
         self._sent = request_id
         return request_id
 

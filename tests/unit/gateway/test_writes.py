@@ -214,6 +214,14 @@ async def test_what_a_newer_policy_forbids_is_refused_although_it_was_allowed_be
     assert (await refused(room.say("olga"))).reason == error_pb2.ERROR_REASON_NOT_ALLOWED
 
 
+async def test_nobody_is_refused_for_what_a_policy_not_heard_of_allows(room: Room) -> None:
+    room.peers.answers["rita"] = READER
+    assert (await refused(room.say("rita"))).reason == error_pb2.ERROR_REASON_NOT_ALLOWED
+    del room.peers.answers["rita"]
+    room.change_policy()
+    assert await room.say("rita")
+
+
 async def test_what_a_newer_policy_allows_is_done(room: Room) -> None:
     room.peers.answers["pia"] = access_pb2.AuthorizeResponse(permissions=channel_pb2.ChannelPermissions(send=True))
     seq = await room.say("alice")

@@ -1,0 +1,101 @@
+"""What members may do follows from the channel's kind, their role and blocks, and is exact while it changes."""
+
+import pytest
+from tertulia.chat.v1 import (
+    channel_pb2,
+    error_pb2,
+    presence_pb2,
+    role_pb2,
+    session_pb2,
+    user_pb2,
+)
+
+from tests.integration.gateway.cast import Cast
+from tests.integration.gateway.client import Session
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("gateway-permissions")]
+
+
+async def test_in_a_broadcast_channel_members_read_and_operators_write(cast: Cast) -> None:
+    news = await cast.channel("news", channel_pb2.CHANNEL_KIND_BROADCAST, "olga", "alice")
+    async with cast.online("olga") as olga, cast.online("alice") as alice:
+        await olga.acked(await olga.send(news.channel_id, "news"))
+        await alice.until(lambda: alice.texts(news.log_id) == ["news"], "the news")
+        refusal = await alice.failure(await alice.send(news.channel_id, "me too"))
+        assert refusal.reason == error_pb2.ERROR_REASON_NOT_ALLOWED
+        await cast.set_role(news, "alice", role_pb2.MEMBER_ROLE_OPERATOR)
+        await alice.acked(await alice.send(news.channel_id, "now I may"))
+        await cast.set_role(news, "alice", role_pb2.MEMBER_ROLE_MEMBER)
+        refusal = await alice.failure(await alice.send(news.channel_id, "no longer"))
+        assert refusal.reason == error_pb2.ERROR_REASON_NOT_ALLOWED
+        await olga.acked(await olga.send(news.channel_id, "the end"))
+        await alice.until(lambda: alice.texts(news.log_id)[-1] == "the end", "delivery goes on")
+
+
+async def test_who_has_not_joined_an_open_channel_is_told_so(cast: Cast) -> None:
+    plaza = await cast.channel("plaza", channel_pb2.CHANNEL_KIND_OPEN, "olga")
+    await cast.group("other", "alice")
+    async with cast.online("alice") as alice:
+        refusal = await alice.failure(await alice.send(plaza.channel_id, "hello"))
+        assert refusal.reason == error_pb2.ERROR_REASON_NOT_JOINED
+        join = channel_pb2.JoinChannelRequest(channel_id=plaza.channel_id)
+        assert await alice.call("ChannelService/JoinChannel", join, channel_pb2.JoinChannelResponse()) is None
+        await alice.acked(await alice.send(plaza.channel_id, "hello"))
+        leave = channel_pb2.LeaveChannelRequest(channel_id=plaza.channel_id)
+        assert await alice.call("ChannelService/LeaveChannel", leave, channel_pb2.LeaveChannelResponse()) is None
+        refusal = await alice.failure(await alice.send(plaza.channel_id, "hello"))
+        assert refusal.reason == error_pb2.ERROR_REASON_NOT_JOINED
+
+
+async def test_a_deleted_channel_ends_with_its_deletion_for_everybody(cast: Cast) -> None:
+    room = await cast.group("room", "alice", "bob")
+    async with cast.online("alice") as alice, cast.online("bob") as bob:
+        await bob.acked(await bob.send(room.channel_id, "last words"))
+        deletion = channel_pb2.DeleteChannelRequest(channel_id=room.channel_id)
+        assert await alice.call("ChannelService/DeleteChannel", deletion, channel_pb2.DeleteChannelResponse()) is None
+        for person in (alice, bob):
+            await person.until(lambda: _kinds(person, room)[-1] == "channel_deleted", "the deletion")  # noqa: B023 - awaited here
+            refusal = await person.failure(await person.send(room.channel_id, "hello?"))
+            assert refusal.reason == error_pb2.ERROR_REASON_CHANNEL_NOT_FOUND
+
+
+async def test_who_is_blocked_is_refused_at_once_and_sees_nothing_of_the_other(cast: Cast) -> None:
+    await cast.group("room", "alice", "bob")
+    direct = await cast.direct("alice", "bob")
+    async with cast.online("alice") as alice, cast.online("bob") as bob:
+        await bob.write(session_pb2.ClientFrame(watches=[session_pb2.Watch(user_ids=[cast.id("alice")])]))
+        await bob.until(lambda: bool(bob.of_kind("presence")), "alice is here")
+        await bob.acked(await bob.send(direct.channel_id, "hello"))
+        block = user_pb2.BlockUserRequest(user_id=cast.id("bob"))
+        assert await alice.call("UserService/BlockUser", block, user_pb2.BlockUserResponse()) is None
+        for person in (alice, bob):
+            refusal = await person.failure(await person.send(direct.channel_id, "hello?"))
+            assert refusal.reason == error_pb2.ERROR_REASON_BLOCKED
+        await bob.until(lambda: not bob.of_kind("presence")[-1].presence.online, "alice is away to bob")
+        presence = presence_pb2.GetPresenceRequest(user_ids=[cast.id("alice")])
+        seen = presence_pb2.GetPresenceResponse()
+        assert await bob.call("PresenceService/GetPresence", presence, seen) is None
+        assert not seen.presences[0].online
+        typing = presence_pb2.SetTypingRequest(channel_id=direct.channel_id, active=True)
+        failure = await bob.call("PresenceService/SetTyping", typing, presence_pb2.SetTypingResponse())
+        assert failure is not None
+        assert failure.reason == error_pb2.ERROR_REASON_BLOCKED
+        unblock = user_pb2.UnblockUserRequest(user_id=cast.id("bob"))
+        assert await alice.call("UserService/UnblockUser", unblock, user_pb2.UnblockUserResponse()) is None
+        await bob.acked(await bob.send(direct.channel_id, "thank you"))
+        await bob.until(lambda: bob.of_kind("presence")[-1].presence.online, "alice is back")
+
+
+async def test_a_delivered_position_is_told_to_the_others(cast: Cast) -> None:
+    room = await cast.group("room", "alice", "bob")
+    async with cast.online("alice") as alice, cast.online("bob") as bob:
+        seq = await alice.acked(await alice.send(room.channel_id, "hello"))
+        marks = [session_pb2.MarkDelivered(channel_id=room.channel_id, delivered_seq=n) for n in (1, seq)]
+        await bob.write(session_pb2.ClientFrame(deliveries=marks))
+        await alice.until(lambda: bool(alice.of_kind("delivered")), "it has reached bob")
+        told = alice.of_kind("delivered")[-1].delivered
+        assert (told.user_id, told.delivered_seq) == (cast.id("bob"), seq)
+
+
+def _kinds(person: Session, room: channel_pb2.Channel) -> list[str | None]:
+    return [event.WhichOneof("content") for event in person.events(room.log_id)] or [None]
