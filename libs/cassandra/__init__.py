@@ -12,6 +12,7 @@ from libs.cassandra.errors import CassandraUnavailable as CassandraUnavailable
 from libs.cassandra.migrations import Migration as Migration
 from libs.cassandra.migrations import check_schema as check_schema
 from libs.cassandra.migrations import migrate as migrate
+from libs.cassandra.session import Parameters as Parameters
 from libs.cassandra.session import Session as Session
 from libs.cassandra.session import Statement as Statement
 from libs.cassandra.session import Value as Value

@@ -47,7 +47,7 @@ from cassandra.query import (
 )
 
 from libs.cassandra.errors import CassandraError, CassandraRefused, CassandraUnavailable
-from libs.cassandra.session import Session, Statement, Values
+from libs.cassandra.session import Parameters, Session, Statement, Values
 from libs.runtime.errors import CannotStart
 
 T = TypeVar("T")
@@ -122,7 +122,7 @@ class _DriverSession:
         self._prepared: dict[str, asyncio.Task[PreparedStatement]] = {}
         self._room = asyncio.Semaphore(_IN_FLIGHT)
 
-    async def pages(self, statement: Statement, values: Values, page_rows: int) -> AsyncIterator[Sequence[Values]]:
+    async def pages(self, statement: Statement, values: Parameters, page_rows: int) -> AsyncIterator[Sequence[Values]]:
         bound = await self._bound(statement, values)
         bound.fetch_size = page_rows
         response: ResponseFuture | None = None
@@ -155,7 +155,7 @@ class _DriverSession:
     def _qualified(self, cql: str) -> str:
         return _TABLE.sub(f"{self.keyspace}.", cql)
 
-    async def _bound(self, statement: Statement, values: Values) -> BoundStatement:
+    async def _bound(self, statement: Statement, values: Parameters) -> BoundStatement:
         prepared = await self._prepare(statement)
         if len(values) != statement.parameters:  # the driver would leave the rest unset, a timestamp to a clock
             raise ValueError(f"{len(values)} values for {statement.cql!r}")

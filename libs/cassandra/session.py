@@ -9,6 +9,9 @@ Value: TypeAlias = str | bytes | int | bool | None
 
 Values: TypeAlias = tuple[Value, ...]
 
+Parameters: TypeAlias = tuple[Value | tuple[bytes, ...] | tuple[int, ...], ...]
+"""What a SELECT asks for; a tuple is for `IN ?`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -32,7 +35,7 @@ class Session(Protocol):
 
     keyspace: str
 
-    def pages(self, statement: Statement, values: Values, page_rows: int) -> AsyncIterator[Sequence[Values]]:
+    def pages(self, statement: Statement, values: Parameters, page_rows: int) -> AsyncIterator[Sequence[Values]]:
         """What a SELECT finds at QUORUM, fetched page after page as it is asked for."""
 
     async def write(self, statement: Statement, rows: Sequence[Values]) -> None:
@@ -51,6 +54,6 @@ class Session(Protocol):
         """Run a statement of the schema, or another one that runs once."""
 
 
-async def read(session: Session, statement: Statement, values: Values, page_rows: int = 1_000) -> list[Values]:
+async def read(session: Session, statement: Statement, values: Parameters, page_rows: int = 1_000) -> list[Values]:
     """All that a SELECT finds. For answers that are known to be small."""
     return [row async for page in session.pages(statement, values, page_rows) for row in page]

@@ -1,24 +1,38 @@
 """The port of the logs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from libs.log_store.types import Changes, Head, LogBatch, LogKey, LogPosition, Recovered, Row, Sent, Seq
+from libs.log_store.types import (
+    Changes,
+    Entry,
+    Head,
+    LogBatch,
+    LogKey,
+    LogPosition,
+    MentionQuery,
+    Recovered,
+    SendId,
+    Sent,
+    Seq,
+)
 
 
 class LogStore(Protocol):
     """Ordered, append-only logs with one owner, who gives out the seqs.
 
-    What an append wrote is in every later read, and reads give rows only that will stay. Nothing is ever deleted. All
-    methods may be repeated with the same arguments. Besides the errors named at a method, each but `barrier` may raise
-    StoreUnavailable.
+    What an append wrote is in every later read, and reads give rows only that will stay. No row is ever removed; a
+    redaction takes the content out of one, for ever and everywhere. All methods may be repeated with the same arguments.
+    Besides the errors named at a method, each but `barrier` may raise StoreUnavailable.
     """
 
     async def append(self, batches: Sequence[LogBatch]) -> None:
-        """Write rows, durable on return; all or none. A log is named by one batch at most.
+        """Write rows and what follows from them, durable on return; all or none. A log is named by one batch at most.
 
-        The first row of a batch follows the log's head. Repeating what was written is harmless. An engine that cannot
-        tell whether it wrote repeats by itself until it can, or is fenced.
+        The first row of a batch follows the log's head. Nothing of what follows from a row is to be seen before it is
+        sure that the row stays; and before a log is read or appended to after its owner died, what follows from its last
+        rows is written again. Repeating what was written is harmless. An engine that cannot tell whether it wrote repeats
+        by itself until it can, or is fenced.
 
         Raises:
             StoreUnavailable: nothing was written. Other rows may be written at the same seqs, and then these never
@@ -40,23 +54,30 @@ class LogStore(Protocol):
     async def recover(self, log: LogKey, remembered: int) -> Recovered:
         """What the owner of a log must know to go on: its head, and the last `remembered` events, or all if there are fewer."""
 
-    async def find_sent(self, log: LogKey, sender_user_id: str, client_id: str, first: Seq, last: Seq) -> Sent | None:
-        """The event from `first` to `last` that a sender sent under a client id. The cost grows with the range."""
+    async def find_sent(self, log: LogKey, sends: Collection[SendId], first: Seq, last: Seq) -> list[Sent]:
+        """The events from `first` to `last` that were sent under these ids, in order of seq. The cost grows with the range."""
 
     async def read(
         self, log: LogKey, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False
-    ) -> list[Row]:
-        """Rows from `first` to `last`, always in order of seq and without a gap.
+    ) -> list[Entry]:
+        """Rows from `first` to `last` with their states, always in order of seq and without a gap.
 
-        At most `limit`, ending with the one whose event reaches `max_bytes` in sum: the first ones, or the last ones if
-        `backward`.
+        At most `limit`, ending with the one whose event and state reach `max_bytes` in sum: the first ones, or the last
+        ones if `backward`.
         """
+
+    async def entries(self, log: LogKey, seqs: Sequence[Seq]) -> list[Entry | None]:
+        """The rows at some seqs with their states, in their order; None where there is none."""
 
     async def heads(self, logs: Sequence[LogKey], *, with_last_message: bool) -> list[Head]:
         """The heads of any number of logs, in their order; EMPTY_HEAD for a log without rows."""
 
     async def counts(self, positions: Sequence[LogPosition]) -> list[int]:
         """The running message counts at places, in their order; 0 at seq 0, -1 above a log's head."""
+
+    async def mention_counts(self, queries: Sequence[MentionQuery]) -> list[int]:
+        """How many messages mention a user, in the order of the queries; at most MENTIONS_COUNTED, of the newest
+        MENTIONS_SEARCHED."""
 
     async def changes(self, shard: int, after: str, limit: int) -> Changes:
         """At most `limit` logs of a shard with rows written after a position; `after` empty: from the beginning.

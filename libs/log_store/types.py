@@ -34,10 +34,17 @@ class Kind(IntEnum):
     MESSAGE = 1
     """Counted."""
     CONTROL = 2
+    """Of membership, of policy, or an inbox entry."""
+    EDIT = 3
+    """A message has another content."""
+    DELETION = 4
+    """A message is gone."""
+    REACTION = 5
+    """Somebody reacted to a message, or took that back."""
 
 
 class Row(NamedTuple):
-    """One event of a log, as it is stored."""
+    """One event of a log."""
 
     seq: Seq
     kind: Kind
@@ -49,16 +56,94 @@ class Row(NamedTuple):
     sender_user_id: str
     client_id: str
     digest: bytes
-    """Tells the bodies of two events apart."""
+    """Tells the bodies of two events apart; empty: it was blanked with the body."""
     event: bytes
-    """What readers get, encoded."""
+    """What readers get: an encoded tertulia.chat.v1.Event without state."""
+    target_seq: Seq
+    """The message that it answers, edits, deletes or reacts to; 0: none."""
+
+
+class Entry(NamedTuple):
+    """A row as it is read."""
+
+    row: Row
+    """Blanked if it was deleted: its event then says what kind it is, and what it answers or edits, but has no content."""
+    deletion_seq: Seq
+    """Of the deletion that blanked it; 0: none."""
+    state: bytes
+    """Of messages: an encoded Event that holds nothing but its `state`, to be put behind the row's. Empty: no event was about
+    it."""
+
+    def repeats(self, row: Row) -> bool:
+        """Whether this is what became of a row that was written."""
+        there, written = (self.row, row) if not self.deletion_seq else (_bare(self.row), _bare(row))
+        return there == written
+
+
+def _bare(row: Row) -> Row:
+    return row._replace(digest=b"", event=b"")
+
+
+class Overlay(NamedTuple):
+    """What later events made of a message. It stands beside the message's row, and the one of the highest `as_of_seq` counts."""
+
+    seq: Seq
+    """Of the message."""
+    as_of_seq: Seq
+    """Of the newest of those events."""
+    deleted: bool
+    state: bytes
+    """As Entry.state."""
+
+
+class Redaction(NamedTuple):
+    """A deletion: rows to be blanked, for ever."""
+
+    deletion_seq: Seq
+    seqs: Sequence[Seq]
+    """The message and its edits."""
+
+
+class Mention(NamedTuple):
+    """Whether a message mentions a user. Of several the one of the highest `as_of_seq` counts."""
+
+    user_id: str
+    seq: Seq
+    """Of the message."""
+    sender_user_id: str
+    """Of the message."""
+    active: bool
+    """False: it did, before it was edited or deleted."""
+    as_of_seq: Seq
+    """Of the event that made it so."""
+
+
+class Amendments(NamedTuple):
+    """What the events of a batch change beside their own rows. It follows from the log: to apply it again is harmless."""
+
+    overlays: Sequence[Overlay]
+    """One at most for a message."""
+    redactions: Sequence[Redaction]
+    mentions: Sequence[Mention]
+    """One at most for a user and a message."""
+
+
+NO_AMENDMENTS = Amendments((), (), ())
 
 
 class LogBatch(NamedTuple):
-    """Rows for one log, in order of seq, without a gap."""
+    """Rows for one log, in order of seq, without a gap, and what follows from them."""
 
     log: LogKey
     rows: Sequence[Row]
+    amendments: Amendments = NO_AMENDMENTS
+
+
+class SendId(NamedTuple):
+    """By what a repetition is recognised."""
+
+    sender_user_id: str
+    client_id: str
 
 
 class Sent(NamedTuple):
@@ -82,7 +167,7 @@ class Head(NamedTuple):
     time_ms: Millis
     """Of the newest event."""
     last_message: bytes
-    """The event bytes of the newest message; empty: none, or not asked for."""
+    """The newest message with its state, encoded; empty: none, or not asked for."""
 
 
 EMPTY_HEAD = Head(Seq(0), 0, 0, Millis(0), b"")
@@ -111,3 +196,19 @@ class Changes(NamedTuple):
     logs: Sequence[LogPosition]
     """Each log once, with the newest seq that was seen."""
     next: str
+
+
+MENTIONS_COUNTED = 100
+"""So many mentions are counted at most."""
+
+MENTIONS_SEARCHED = 1_000
+"""So many of the newest mentions of a user in a log are looked at, whoever wrote them and whether or not they still hold."""
+
+
+class MentionQuery(NamedTuple):
+    """Where to count mentions of a user."""
+
+    log: LogKey
+    user_id: str
+    after_seq: Seq
+    except_senders: frozenset[str]

@@ -37,6 +37,7 @@ class DatabaseOverloaded(Exception):
 class _Write(NamedTuple):
     statements: Callable[[sqlite3.Connection], object]
     done: asyncio.Future[object]
+    forgets: bool
 
 
 class Database:
@@ -64,10 +65,11 @@ class Database:
         self.commits = 0
         """Transactions committed so far: each is one fsync of the write-ahead log."""
 
-    async def write(self, statements: Callable[[sqlite3.Connection], Result]) -> Result:
+    async def write(self, statements: Callable[[sqlite3.Connection], Result], *, forgets: bool = False) -> Result:
         """Run `statements` in the writer thread inside a transaction; return its result once that is durable.
 
-        A failure undoes its own statements only.
+        A failure undoes its own statements only. With `forgets`, what they overwrite is right afterwards in no byte of the
+        files any more.
 
         Raises:
             DatabaseOverloaded: nothing was written.
@@ -81,7 +83,7 @@ class Database:
                 raise sqlite3.ProgrammingError("the database is closed")
             if len(self._waiting) >= _MAX_WAITING:
                 raise DatabaseOverloaded
-            self._waiting.append(_Write(statements, done))  # type: ignore[arg-type] # a Future is read by its owner alone
+            self._waiting.append(_Write(statements, done, forgets))  # type: ignore[arg-type] # a Future is read by its owner alone
             self._wake.notify()
         return await done
 
@@ -133,6 +135,7 @@ class Database:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute("PRAGMA secure_delete=ON")  # what is overwritten leaves no trace in free pages
         if not writable:
             connection.execute("PRAGMA query_only=ON")
         return connection
@@ -154,16 +157,18 @@ class Database:
                 break
             outcomes = self._commit(self._writer_connection, group)
             self._loop.call_soon_threadsafe(_settle, group, outcomes)
-            self._bound_log(self._writer_connection)
+            self._bound_log(
+                self._writer_connection, 0 if any(write.forgets for write in group) else self._max_log_bytes
+            )
         self._writer_connection.close()
 
-    def _bound_log(self, connection: sqlite3.Connection) -> None:
+    def _bound_log(self, connection: sqlite3.Connection, max_bytes: int) -> None:
         """Begin the write-ahead log anew if it has grown too large: no read begins until those that run have ended.
 
         SQLite's own way to wait for readers waits for ever while others come: 5 s, its limit here, in every other try.
         """
         with suppress(OSError, sqlite3.Error):  # then the next commit tries again
-            if self._log.stat().st_size <= self._max_log_bytes:
+            if self._log.stat().st_size <= max_bytes:
                 return
             with self._entrance:
                 for _ in range(_READERS):
@@ -262,6 +267,9 @@ def _opened(path: Path, migrations: Sequence[str], max_log_bytes: int) -> Databa
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             _migrate(connection, path, migrations)
+            connection.execute(
+                "PRAGMA wal_checkpoint(TRUNCATE)"
+            )  # a process that was killed may have left what it forgot
         finally:
             connection.close()
         database = Database(path, max_log_bytes)

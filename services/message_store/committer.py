@@ -10,7 +10,7 @@ import structlog
 from tertulia.chat.v1 import error_pb2
 from tertulia_internal.message_store.v1 import log_pb2
 
-from libs.log_store import LogBatch, LogKey, LogStore, Millis, SeqTaken, StoreUnavailable
+from libs.log_store import LogKey, LogStore, Millis, SeqTaken, StoreUnavailable
 from libs.rpc.errors import Unavailable
 from services.message_store.items import Item
 from services.message_store.look_back import LookBack
@@ -166,7 +166,7 @@ class Committer:
         remaining = states
         while remaining:
             try:
-                await self._store.append([LogBatch(state.log, state.pending) for state in remaining])
+                await self._store.append([state.batch() for state in remaining])
             except SeqTaken as taken:
                 # memory was wrong about this log. The others' rows were undone with it: write them again
                 log.exception("log_state_wrong", log_id=taken.log.log_id.hex(), seq=taken.seq)

@@ -4,7 +4,7 @@ from collections.abc import Sized
 
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
-from libs.log_store import SHARDS, LogPosition, LogStore, Seq
+from libs.log_store import SHARDS, LogPosition, LogStore, MentionQuery, Seq
 from libs.rpc.errors import FieldsInvalid, FieldViolation
 from services.message_store.committer import Committer
 from services.message_store.items import items_of, key_of, keys_of
@@ -12,6 +12,7 @@ from services.message_store.reader import MAX_ROWS, LogReader
 
 MAX_HEADS = 20_000
 MAX_COUNTS = 1_000
+MAX_EXCEPTED = 1_000
 MAX_CHANGES = 1_000
 
 
@@ -32,7 +33,12 @@ class LogService(log_pb2_grpc.LogServiceServicer):
         items = items_of(request)
         await self._committer.append(items)
         return log_pb2.AppendResponse(
-            results=[log_pb2.AppendResult(seq=item.seq, time_ms=item.time_ms, refusal=item.refusal) for item in items]
+            results=[
+                log_pb2.AppendResult(
+                    seq=item.seq, time_ms=item.time_ms, refusal=item.refusal, retry_after_ms=item.retry_after_ms
+                )
+                for item in items
+            ]
         )
 
     async def Read(  # noqa: N802
@@ -87,6 +93,25 @@ class LogService(log_pb2_grpc.LogServiceServicer):
             for index, position in enumerate(request.positions)
         ]
         return log_pb2.CountsResponse(message_counts=await self._store.counts(positions))
+
+    async def MentionCounts(  # noqa: N802
+        self,
+        request: log_pb2.MentionCountsRequest,
+        context: object,  # noqa: ARG002
+    ) -> log_pb2.MentionCountsResponse:
+        _at_most(MAX_COUNTS, "queries", request.queries)
+        for index, query in enumerate(request.queries):
+            _at_most(MAX_EXCEPTED, f"queries[{index}].except_sender_user_ids", query.except_sender_user_ids)
+        queries = [
+            MentionQuery(
+                key_of(query.log, f"queries[{index}].log"),
+                query.user_id,
+                Seq(query.after_seq),
+                frozenset(query.except_sender_user_ids),
+            )
+            for index, query in enumerate(request.queries)
+        ]
+        return log_pb2.MentionCountsResponse(mention_counts=await self._store.mention_counts(queries))
 
     async def Changes(  # noqa: N802
         self,

@@ -23,6 +23,10 @@ _DOORBELL_EVENT_BYTES = MAX_PAYLOAD_BYTES - _DOORBELL_OVERHEAD_BYTES
 _HEADS_PER_DIGEST = MAX_PAYLOAD_BYTES // 40  # a LogHead takes at most 2 + 18 + 10 bytes
 
 
+_LOOKED_INTO = frozenset({Kind.CONTROL, Kind.DELETION})
+"""Gateways look into these: who is a member changes, or what they hold of the log must go."""
+
+
 class Appended(NamedTuple):
     """What one flush added to a log."""
 
@@ -64,7 +68,7 @@ class Publisher:
 
 
 def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Rows cut after every control event, and where a doorbell would grow too large for the bus."""
+    """Rows cut after every event that gateways look into, and where a doorbell would grow too large for the bus."""
     start = 0
     size = 0
     for index, row in enumerate(rows):
@@ -73,7 +77,7 @@ def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
             yield rows[start:index]
             start, size = index, 0
         size += row_bytes
-        if row.kind is Kind.CONTROL:
+        if row.kind in _LOOKED_INTO:
             yield rows[start : index + 1]
             start, size = index + 1, 0
     if start < len(rows):
@@ -90,6 +94,6 @@ def _doorbell(log_id: bytes, rows: Sequence[Row], head_seq: Seq) -> bytes:
         from_seq=first.seq,
         to_seq=last.seq,
         frame=frame.SerializeToString(),
-        control=last.kind is Kind.CONTROL,
+        control=last.kind in _LOOKED_INTO,
     )
     return signal_pb2.LogSignal(doorbell=doorbell).SerializeToString()

@@ -20,6 +20,7 @@ class Page(NamedTuple):
     """What one read found."""
 
     events: list[bytes]
+    """Messages with their states."""
     from_seq: Seq
     """The first seq scanned."""
     to_seq: Seq
@@ -44,7 +45,7 @@ class LogReader:
         low, high = first, last  # what is still to be scanned
         scanned = size = 0
         while low <= high and len(kept) < limit and scanned < MAX_ROWS and size < MAX_READ_BYTES:
-            rows = await self._store.read(
+            found = await self._store.read(
                 log,
                 low,
                 high,
@@ -52,17 +53,17 @@ class LogReader:
                 max_bytes=MAX_READ_BYTES - size,
                 backward=backward,
             )
-            if not rows:
+            if not found:
                 break
-            scanned += len(rows)
-            events = [row.event for row in rows if row.kind is Kind.MESSAGE or not messages_only]
+            scanned += len(found)
+            events = [row.event + state for row, _, state in found if row.kind is Kind.MESSAGE or not messages_only]
             size += sum(map(len, events))
             if backward:
                 kept = events + kept
-                high = Seq(rows[0].seq - 1)
+                high = Seq(found[0].row.seq - 1)
             else:
                 kept += events
-                low = Seq(rows[-1].seq + 1)
+                low = Seq(found[-1].row.seq + 1)
         if backward:
             return Page(kept, Seq(high + 1), last, head.seq)
         return Page(kept, first, Seq(low - 1), head.seq)

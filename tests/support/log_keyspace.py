@@ -9,7 +9,7 @@ from libs.log_store.cassandra import COMPONENT, MIGRATIONS
 from tests.support import cql
 from tests.support.cassandra import keyspace
 
-_TABLES = ("log", "log_epoch", "log_mark", "dirty", "dirty_span")
+_TABLES = ("log", "log_overlay", "log_mention", "log_epoch", "log_mark", "dirty", "dirty_span")
 
 
 class LogKeyspace(NamedTuple):
@@ -26,6 +26,12 @@ class LogKeyspace(NamedTuple):
         async with cql.cql(self.point) as connection:
             for table in _TABLES:
                 await connection.query(f"TRUNCATE {self.name}.{table}")
+
+    async def contents(self) -> bytes:
+        """Every value in every row of the logs' tables, as they are read."""
+        async with cql.cql(self.point) as connection:
+            found = [await connection.query(f"SELECT * FROM {self.name}.{table}") for table in _TABLES]  # noqa: S608
+        return b"\0".join(value for table in found for row in table for value in row if value is not None)
 
 
 @asynccontextmanager

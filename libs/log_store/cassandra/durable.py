@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 import structlog
 
 from libs.cassandra import CassandraUnavailable
 
+Result = TypeVar("Result")
 log = structlog.get_logger()
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0  # while no node is up, failures come at once
 
 
-async def until_durable(write: Callable[[], Awaitable[None]]) -> None:
-    """Repeat a write identically until it succeeds. Whoever is fenced meanwhile is cancelled: see `opening`."""
+async def until_durable(write: Callable[[], Awaitable[Result]]) -> Result:
+    """Repeat a write, or a read on the way to one, identically until it succeeds. Whoever is fenced meanwhile is cancelled: see
+    `opening`."""
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:

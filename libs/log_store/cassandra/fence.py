@@ -12,7 +12,7 @@ from libs.log_store.errors import Fenced
 
 log = structlog.get_logger()
 
-_READ = Statement("SELECT fenced FROM ks.fence WHERE incarnation = ?")
+READ_FENCE = Statement("SELECT fenced FROM ks.fence WHERE incarnation = ?")
 WRITE_FENCE = Statement("INSERT INTO ks.fence (incarnation, fenced) VALUES (?, true) USING TIMESTAMP 1")
 
 
@@ -54,7 +54,7 @@ class Barrier:
                 when_passed()
 
     async def _read_fence(self) -> None:
-        rows = await read(self._session, _READ, (self._incarnation,))
+        rows = await read(self._session, READ_FENCE, (self._incarnation,))
         if rows:
             log.error("fenced", incarnation=self._incarnation)
             raise Fenced

@@ -1,32 +1,42 @@
 """The table `log`. The cells of a row carry its seq as their timestamp, whoever writes it and how often."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
 from functools import partial
 
 from libs.cassandra import Session, Statement, Values, read
+from libs.log_store.bodies import redacted
+from libs.log_store.cassandra.durable import until_durable
 from libs.log_store.cassandra.vocabulary import ROWS_PER_BUCKET, Chain, Epoch, EpochRow, bucket
 from libs.log_store.errors import LogDamaged
-from libs.log_store.types import Kind, LogKey, Millis, Row, Sent, Seq
+from libs.log_store.types import Kind, LogKey, LogPosition, Millis, Redaction, Row, SendId, Sent, Seq
 
-_ROW = "seq, epoch, kind, time_ms, message_count, policy_version, sender_user_id, client_id, digest, event"
+_ROW = "seq, epoch, kind, time_ms, message_count, policy_version, sender_user_id, client_id, digest, event, target_seq"
 _SENT = "seq, epoch, time_ms, kind, sender_user_id, client_id, digest"
 _OF_BUCKET = "FROM ks.log WHERE application_id = ? AND log_id = ? AND bucket = ?"
 _RANGE = f"{_OF_BUCKET} AND seq >= ? AND seq <= ?"
 _BACKWARD = " ORDER BY seq DESC, epoch DESC"
 
 WRITE_ROWS = Statement(
-    f"INSERT INTO ks.log (application_id, log_id, bucket, {_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
+    f"INSERT INTO ks.log (application_id, log_id, bucket, {_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
     "USING TIMESTAMP ?"
 )
-_READ_FORWARD = Statement(f"SELECT {_ROW} {_RANGE}")
-_READ_BACKWARD = Statement(f"SELECT {_ROW} {_RANGE}{_BACKWARD}")
+WRITE_REDACTION = Statement(
+    "INSERT INTO ks.log (application_id, log_id, bucket, seq, epoch, digest, event, deletion_seq) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
+)
+_READ_FORWARD = Statement(f"SELECT {_ROW}, deletion_seq {_RANGE}")
+_READ_BACKWARD = Statement(f"SELECT {_ROW}, deletion_seq {_RANGE}{_BACKWARD}")
 _READ_SENT = Statement(f"SELECT {_SENT} {_RANGE}")
-_FIND_SENT = Statement(f"SELECT {_SENT} {_RANGE} AND sender_user_id = ? AND client_id = ? ALLOW FILTERING")
-_IS_THERE = Statement(f"SELECT seq {_OF_BUCKET} AND seq = ? LIMIT 1")
+_ARE_THERE = Statement(
+    "SELECT log_id, seq FROM ks.log WHERE application_id = ? AND log_id IN ? AND bucket = ? AND seq IN ?"
+)
 
 _BATCH_BYTES = 48 * 1024  # with keys and column names below 64 KiB, where Cassandra is told to warn
 _ROW_BYTES = 200  # of a row beside its event
 _PAGE_ROWS = 256  # at 256 KiB an event at most
+_SENT_PAGE_ROWS = 2_000  # at 200 bytes each
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -50,7 +60,7 @@ def _batches(rows: Sequence[EpochRow]) -> Iterator[list[EpochRow]]:
 
 
 def _values(log: LogKey, row: EpochRow) -> Values:
-    event, epoch = row
+    event, epoch, _ = row
     return (*log, bucket(event.seq), event.seq, epoch, int(event.kind), *event[2:], event.seq)
 
 
@@ -64,24 +74,25 @@ async def read_rows(
     limit: int,
     max_bytes: int,
     backward: bool = False,
-) -> list[Row]:
+) -> list[EpochRow]:
     """The valid rows from `first` to `last`, all of them there; with limits as in LogStore.read.
 
     Raises:
         LogDamaged: one is not there.
         CassandraUnavailable: they could not be read.
     """
-    found: list[Row] = []
+    found: list[EpochRow] = []
     size = 0
     expected = last if backward else first
     async for row in _rows(session, log, chain, first, last, page_rows=min(limit + 1, _PAGE_ROWS), backward=backward):
-        if row.seq != expected:
+        seq = row.row.seq
+        if seq != expected:
             break
         found.append(row)
-        size += len(row.event)
-        if len(found) == limit or size >= max_bytes or row.seq == (first if backward else last):
+        size += len(row.row.event)
+        if len(found) == limit or size >= max_bytes or seq == (first if backward else last):
             return found[::-1] if backward else found
-        expected = Seq(row.seq - 1 if backward else row.seq + 1)
+        expected = Seq(seq - 1 if backward else seq + 1)
     if first > last or limit < 1:
         return []
     raise LogDamaged(log, expected)
@@ -104,44 +115,76 @@ async def read_run(session: Session, log: LogKey, epoch: Epoch, first: Seq) -> l
 
 async def read_sent(session: Session, log: LogKey, chain: Chain, first: Seq, last: Seq) -> list[Sent]:
     """What is remembered of the rows from `first` to `last`."""
-    found: list[Sent] = []
-    for low, high in _by_bucket(first, last):
-        values = (log.application_id, log.log_id, bucket(low), low, high)
-        found += [sent for sent in map(partial(_valid_sent, chain), await read(session, _READ_SENT, values)) if sent]
+    found = [sent async for sent in _sent(session, log, chain, first, last)]
     if len(found) != max(last - first + 1, 0):
         raise LogDamaged(log, first)
     return found
 
 
 async def find_sent(
-    session: Session, log: LogKey, chain: Chain, sender_user_id: str, client_id: str, first: Seq, last: Seq
-) -> Sent | None:
-    for low, high in _by_bucket(first, last):
-        values = (log.application_id, log.log_id, bucket(low), low, high, sender_user_id, client_id)
-        for sent in map(partial(_valid_sent, chain), await read(session, _FIND_SENT, values)):
-            if sent is not None:
-                return sent
-    return None
+    session: Session, log: LogKey, chain: Chain, sends: Collection[SendId], first: Seq, last: Seq
+) -> list[Sent]:
+    """As LogStore.find_sent."""
+    rows = _sent(session, log, chain, first, last)
+    return [sent async for sent in rows if (sent.sender_user_id, sent.client_id) in sends]
 
 
-async def is_there(session: Session, log: LogKey, seq: Seq) -> bool:
-    """Whether there is a row at a seq, be it a ghost."""
-    return bool(await read(session, _IS_THERE, (log.application_id, log.log_id, bucket(seq), seq)))
+async def are_there(session: Session, places: Sequence[LogPosition]) -> set[LogKey]:
+    """The logs of which there is a row at their place, be it a ghost; each log has one place. One request costs far less than
+    as many."""
+    by_partition: defaultdict[tuple[str, int], list[LogPosition]] = defaultdict(list)
+    for place in places:
+        by_partition[place.log.application_id, bucket(place.seq)].append(place)
+    found: set[LogPosition] = set()
+    for (application_id, number), of_partition in by_partition.items():
+        log_ids = tuple(place.log.log_id for place in of_partition)
+        seqs = tuple({place.seq for place in of_partition})
+        for log_id, seq in await read(session, _ARE_THERE, (application_id, log_ids, number, seqs)):
+            found.add(LogPosition(LogKey(application_id, log_id), Seq(seq)))  # type: ignore[arg-type] # the columns are such
+    return {place.log for place in places if place in found}
+
+
+async def redact(session: Session, log: LogKey, chain: Chain, redaction: Redaction) -> None:
+    """Blank rows, durable on return. They are read for it, at their keys and with what is to stay in them.
+
+    The cells carry the seq of the deletion, so that no rewrite of the rows, however late, brings anything back.
+    """
+
+    async def blank(seq: Seq) -> None:
+        (found,) = await until_durable(
+            lambda: read_rows(session, log, chain, seq, seq, limit=1, max_bytes=_BATCH_BYTES)
+        )
+        place = (*log, bucket(seq), seq, found.epoch)
+        blanked = (b"", redacted(found.row.event), redaction.deletion_seq)
+        await until_durable(lambda: session.write(WRITE_REDACTION, [(*place, *blanked, redaction.deletion_seq)]))
+
+    async with asyncio.TaskGroup() as tasks:
+        for seq in redaction.seqs:
+            tasks.create_task(blank(seq))
+
+
+async def _sent(session: Session, log: LogKey, chain: Chain, first: Seq, last: Seq) -> AsyncIterator[Sent]:
+    for low, high in by_bucket(first, last):
+        values = (log.application_id, log.log_id, bucket(low), low, high)
+        async for page in session.pages(_READ_SENT, values, _SENT_PAGE_ROWS):
+            for sent in map(partial(_valid_sent, chain), page):
+                if sent is not None:
+                    yield sent
 
 
 async def _rows(
     session: Session, log: LogKey, chain: Chain, first: Seq, last: Seq, *, page_rows: int, backward: bool
-) -> AsyncIterator[Row]:
-    ranges = list(_by_bucket(first, last))
+) -> AsyncIterator[EpochRow]:
+    ranges = list(by_bucket(first, last))
     for low, high in reversed(ranges) if backward else ranges:
         values = (log.application_id, log.log_id, bucket(low), low, high)
         async for page in session.pages(_READ_BACKWARD if backward else _READ_FORWARD, values, page_rows):
-            for row, epoch in map(_epoch_row, page):
-                if epoch == chain.valid_epoch(row.seq):
+            for row in map(_epoch_row, page):
+                if row.epoch == chain.valid_epoch(row.row.seq):
                     yield row
 
 
-def _by_bucket(first: Seq, last: Seq) -> Iterator[tuple[Seq, Seq]]:
+def by_bucket(first: Seq, last: Seq) -> Iterator[tuple[Seq, Seq]]:
     while first <= last:
         end = Seq(min(last, _last_of(bucket(first))))
         yield first, end
@@ -153,9 +196,9 @@ def _last_of(number: int) -> Seq:
 
 
 def _epoch_row(values: Values) -> EpochRow:
-    seq, epoch, kind, time_ms, *rest = values
-    row = Row(Seq(seq), _KINDS[kind], Millis(time_ms), *rest)  # type: ignore[arg-type,index] # the columns are such
-    return EpochRow(row, Epoch(epoch))  # type: ignore[arg-type]
+    seq, epoch, kind, time_ms, *rest, target_seq, deletion_seq = values
+    row = Row(Seq(seq), _KINDS[kind], Millis(time_ms), *rest, target_seq or 0)  # type: ignore[arg-type,call-arg,index] # the columns are such
+    return EpochRow(row, Epoch(epoch), Seq(deletion_seq or 0))  # type: ignore[arg-type]
 
 
 def _valid_sent(chain: Chain, values: Values) -> Sent | None:

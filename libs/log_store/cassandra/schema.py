@@ -54,4 +54,21 @@ MIGRATIONS = (
             ) WITH {_OPTIONS}""",
         ),
     ),
+    Migration(
+        2,
+        (
+            "ALTER TABLE ks.log ADD IF NOT EXISTS target_seq bigint",
+            # the seq of the deletion that blanked the row: where it is, there is no content, whatever else says so
+            "ALTER TABLE ks.log ADD IF NOT EXISTS deletion_seq bigint",
+            # what later events made of the message at a seq; its buckets are those of `log`
+            f"""CREATE TABLE IF NOT EXISTS ks.log_overlay (
+                {_OF_LOG}, bucket bigint, seq bigint, deleted boolean, state blob,
+                PRIMARY KEY ((application_id, log_id, bucket), seq)
+            ) WITH {_OPTIONS}""",
+            f"""CREATE TABLE IF NOT EXISTS ks.log_mention (
+                {_OF_LOG}, user_id text, seq bigint, sender_user_id text, active boolean,
+                PRIMARY KEY ((application_id, log_id, user_id), seq)
+            ) WITH {_OPTIONS}""",
+        ),
+    ),
 )

@@ -1,16 +1,17 @@
 """How the owner of a shard recovers a log of it: chain, contiguous run, repair, seal. Each waits for what precedes it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from libs.cassandra import Session
 from libs.log_store.cassandra import rows
 from libs.log_store.cassandra.chain import read_chain, write_seal
 from libs.log_store.cassandra.durable import all_until_durable
-from libs.log_store.cassandra.marks import read_mark
+from libs.log_store.cassandra.marks import read_mark, read_marks
 from libs.log_store.cassandra.owned import OwnedLog
 from libs.log_store.cassandra.vocabulary import Chain, Epoch, EpochRow, Seal
 from libs.log_store.errors import Fenced
-from libs.log_store.types import Head, Kind, LogKey, Row, Seq
+from libs.log_store.types import Head, Kind, LogKey, LogPosition, Row, Seq
 
 _ANY_SIZE = 1 << 62
 
@@ -28,7 +29,8 @@ class Tail(NamedTuple):
 
 
 async def recover(session: Session, log: LogKey, epoch: Epoch) -> OwnedLog:
-    """Make sure that a log ends where nobody but its new owner can go on. To be followed by a barrier, before it is served.
+    """Make sure that a log ends where nobody but its new owner can go on. To be followed by a barrier, and by `amend_again` of
+    what lies above the mark, before it is served.
 
     Raises:
         Fenced: a later owner has sealed it.
@@ -70,20 +72,24 @@ async def repair(session: Session, tail: Tail) -> None:
         await write_seal(session, tail.log, epoch, linked)
 
 
-async def closed_head(session: Session, log: LogKey) -> OwnedLog | None:
-    """The head of a log of ours that nobody has recovered, if its mark is that; else None: recover it.
+async def closed_logs(session: Session, logs: Sequence[LogKey]) -> dict[LogKey, OwnedLog]:
+    """Those of some logs of ours, which nobody has recovered, whose heads are their marks. The others are to be recovered.
 
     An acknowledged event is durable and follows the mark without a gap, so that one above it would show at mark + 1. Who
     owned the log before is fenced, and acknowledges nothing more. So with no row there, be it a ghost, the mark is the head.
     """
-    mark = await read_mark(session, log)
-    if await rows.is_there(session, log, Seq(mark.seq + 1)):
-        return None
-    return OwnedLog(log, mark, marked=mark.seq, chain=None, sealed=False)
+    marks = await read_marks(session, logs)
+    above = await rows.are_there(session, [LogPosition(log, Seq(mark.seq + 1)) for log, mark in marks.items()])
+    return {
+        log: OwnedLog(log, mark, marked=mark.seq, chain=None, sealed=False)
+        for log, mark in marks.items()
+        if log not in above
+    }
 
 
 async def _head(session: Session, tail: Tail) -> Head:
-    """The head at the end of the run, from the mark and from what lies above it."""
+    """The head at the end of the run, from the mark and from what lies above it; its last message as it was at first, or at the
+    mark."""
     if tail.end == tail.mark.seq:
         return tail.mark
     newest = tail.run[-1].row if tail.run else await _row(session, tail, tail.end)
@@ -94,7 +100,7 @@ async def _head(session: Session, tail: Tail) -> Head:
 
 
 async def _last_message(session: Session, tail: Tail) -> bytes:
-    for row, _ in reversed(tail.run):
+    for row, _, _ in reversed(tail.run):
         if row.kind is Kind.MESSAGE:
             return row.event
     for seq in range(tail.end - len(tail.run), tail.mark.seq, -1):  # of older epochs, after a takeover that set no mark
@@ -105,5 +111,5 @@ async def _last_message(session: Session, tail: Tail) -> bytes:
 
 
 async def _row(session: Session, tail: Tail, seq: Seq) -> Row:
-    (row,) = await rows.read_rows(session, tail.log, tail.chain, seq, seq, limit=1, max_bytes=_ANY_SIZE)
-    return row
+    (found,) = await rows.read_rows(session, tail.log, tail.chain, seq, seq, limit=1, max_bytes=_ANY_SIZE)
+    return found.row

@@ -26,6 +26,8 @@ class EpochRow(NamedTuple):
 
     row: Row
     epoch: Epoch
+    deletion_seq: Seq = Seq(0)
+    """As Entry.deletion_seq. Not written with the row."""
 
 
 class Seal(NamedTuple):

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tests.support.cassandra import shared_cassandra
 from tests.support.log_keyspace import LogKeyspace, log_keyspace
 
 OpenStore = Callable[[], AbstractAsyncContextManager[LogStore]]
+Contents = Callable[[], Awaitable[bytes]]
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,19 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
             yield store
 
     return open_cassandra
+
+
+@pytest.fixture
+def contents(request: pytest.FixtureRequest, open_store: OpenStore, tmp_path: Path) -> Contents:
+    """What the test's database holds: the files of SQLite to the last byte, the values in Cassandra's tables."""
+    if open_store.__name__ == "open_cassandra":
+        logs: LogKeyspace = request.getfixturevalue("logs_in_cassandra")
+        return logs.contents
+
+    def read_all() -> bytes:
+        return b"\0".join(path.read_bytes() for path in tmp_path.iterdir())
+
+    return lambda: asyncio.to_thread(read_all)
 
 
 @pytest.fixture

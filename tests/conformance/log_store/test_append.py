@@ -2,22 +2,21 @@
 
 import pytest
 
-from libs.log_store import EMPTY_HEAD, Head, Kind, LogBatch, LogStore, Millis, Recovered, Sent, Seq, SeqTaken
+from libs.log_store import EMPTY_HEAD, Head, Kind, LogBatch, LogStore, Millis, Recovered, SendId, Sent, Seq, SeqTaken
 from tests.conformance.log_store.conftest import OpenStore
-from tests.conformance.log_store.rows import FOREIGN, LOG, OTHER, batch, row, rows
+from tests.conformance.log_store.rows import FOREIGN, LOG, OTHER, batch, entries, row, rows
 
 EVERYTHING = 1 << 40
 
 
 async def seqs_of(store: LogStore, log: object = LOG) -> list[int]:
     assert isinstance(log, type(LOG))
-    return [r.seq for r in await store.read(log, Seq(1), Seq(1 << 50), limit=10_000, max_bytes=EVERYTHING)]
+    return [entry.row.seq for entry in await store.read(log, Seq(1), Seq(1 << 50), limit=10_000, max_bytes=EVERYTHING)]
 
 
 async def test_what_was_appended_is_read_again_to_the_last_byte(store: LogStore) -> None:
-    written = rows(1, 9)
-    await store.append(batch(LOG, written))
-    assert await store.read(LOG, Seq(1), Seq(9), limit=100, max_bytes=EVERYTHING) == written
+    await store.append(batch(LOG, rows(1, 9)))
+    assert await store.read(LOG, Seq(1), Seq(9), limit=100, max_bytes=EVERYTHING) == entries(1, 9)
 
 
 async def test_what_was_appended_is_there_after_reopening(open_store: OpenStore) -> None:
@@ -48,12 +47,13 @@ async def test_another_event_at_a_taken_seq_is_refused_and_nothing_of_the_call_i
         await store.append([LogBatch(OTHER, rows(1, 2)), LogBatch(LOG, [row(2, text="something else"), row(3)])])
     assert (taken.value.log, taken.value.seq) == (LOG, 2)
     assert (await seqs_of(store), await seqs_of(store, OTHER)) == ([1, 2], [])
-    assert await store.read(LOG, Seq(2), Seq(2), limit=1, max_bytes=1) == [row(2)]
+    assert await store.read(LOG, Seq(2), Seq(2), limit=1, max_bytes=1) == entries(2, 2)
 
 
 async def test_the_same_log_id_in_another_application_is_another_log(store: LogStore) -> None:
     await store.append([LogBatch(LOG, rows(1, 3)), LogBatch(FOREIGN, [row(1, text="foreign")])])
-    assert await store.read(FOREIGN, Seq(1), Seq(9), limit=9, max_bytes=EVERYTHING) == [row(1, text="foreign")]
+    (foreign,) = await store.read(FOREIGN, Seq(1), Seq(9), limit=9, max_bytes=EVERYTHING)
+    assert foreign.row == row(1, text="foreign")
     assert await seqs_of(store) == [1, 2, 3]
 
 
@@ -87,9 +87,16 @@ async def test_an_earlier_send_is_found_within_the_range_only(store: LogStore) -
     await store.append(batch(LOG, rows(1, 9)))
     r = row(5)
     sent = Sent(r.seq, r.time_ms, r.kind, r.sender_user_id, r.client_id, r.digest)
-    assert await store.find_sent(LOG, "alice", "id-5", Seq(1), Seq(9)) == sent
-    assert await store.find_sent(LOG, "alice", "id-5", Seq(5), Seq(5)) == sent
-    assert await store.find_sent(LOG, "alice", "id-5", Seq(6), Seq(9)) is None
-    assert await store.find_sent(LOG, "alice", "id-5", Seq(1), Seq(4)) is None
-    assert await store.find_sent(LOG, "bob", "id-5", Seq(1), Seq(9)) is None
-    assert await store.find_sent(FOREIGN, "alice", "id-5", Seq(1), Seq(9)) is None
+    ids = {SendId("alice", "id-5")}
+    assert await store.find_sent(LOG, ids, Seq(1), Seq(9)) == [sent]
+    assert await store.find_sent(LOG, ids, Seq(5), Seq(5)) == [sent]
+    assert await store.find_sent(LOG, ids, Seq(6), Seq(9)) == []
+    assert await store.find_sent(LOG, ids, Seq(1), Seq(4)) == []
+    assert await store.find_sent(LOG, {SendId("bob", "id-5")}, Seq(1), Seq(9)) == []
+    assert await store.find_sent(FOREIGN, ids, Seq(1), Seq(9)) == []
+
+
+async def test_many_earlier_sends_are_found_at_once(store: LogStore) -> None:
+    await store.append(batch(LOG, rows(1, 9)))
+    ids = {SendId("alice", f"id-{number}") for number in (8, 2, 40, 5)}
+    assert [sent.seq for sent in await store.find_sent(LOG, ids, Seq(1), Seq(7))] == [2, 5]

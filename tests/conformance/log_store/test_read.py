@@ -3,7 +3,7 @@
 import pytest
 
 from libs.log_store import EMPTY_HEAD, Head, LogBatch, LogKey, LogPosition, LogStore, Millis, Seq
-from tests.conformance.log_store.rows import FOREIGN, LOG, OTHER, batch, row, rows
+from tests.conformance.log_store.rows import FOREIGN, LOG, OTHER, batch, entries, row, rows
 
 EVERYTHING = 1 << 40
 
@@ -28,7 +28,7 @@ async def test_a_range_comes_in_order_and_whole_up_to_the_limit(
     store: LogStore, first: int, last: int, limit: int, backward: bool, expected: tuple[int, int]
 ) -> None:
     found = await store.read(LOG, Seq(first), Seq(last), limit=limit, max_bytes=EVERYTHING, backward=backward)
-    assert found == rows(*expected)
+    assert found == entries(*expected)
 
 
 @pytest.mark.parametrize(("first", "last"), [(21, 30), (9, 8)])
@@ -43,7 +43,7 @@ async def test_a_range_ends_with_the_event_that_reaches_the_bytes(
     at_end = rows(18, 20) if backward else rows(1, 3)
     enough_for_three = sum(len(r.event) for r in at_end) - 1
     found = await store.read(LOG, Seq(1), Seq(20), limit=20, max_bytes=enough_for_three, backward=backward)
-    assert [r.seq for r in found] == expected
+    assert [entry.row.seq for entry in found] == expected
 
 
 async def test_heads_come_in_the_order_of_the_question(store: LogStore) -> None:
@@ -64,9 +64,9 @@ async def test_heads_leave_the_last_message_out_where_it_was_not_asked_for(store
 
 async def test_heads_of_very_many_logs_are_one_call(store: LogStore) -> None:
     logs = [LogKey("app", number.to_bytes(16)) for number in range(5_000)]
-    await store.append([LogBatch(log, [row(1)]) for log in logs[::20]])
+    await store.append([LogBatch(log, [row(1)]) for log in logs[::2]])
     heads = await store.heads(logs, with_last_message=False)
-    assert [head.seq for head in heads] == [1, *[0] * 19] * 250
+    assert [head.seq for head in heads] == [1, 0] * 2_500
 
 
 async def test_counts_are_those_of_the_rows(store: LogStore) -> None:

@@ -4,7 +4,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import Enum
 
-from libs.cassandra import CassandraUnavailable, Session, Statement, Values
+from libs.cassandra import CassandraUnavailable, Parameters, Session, Statement, Values
 
 
 class Fault(Enum):
@@ -51,7 +51,7 @@ class FaultySession:
     def rows_written(self, statement: Statement) -> list[Values]:
         return [row for each, row in self.written if each == statement]
 
-    async def pages(self, statement: Statement, values: Values, page_rows: int) -> AsyncIterator[Sequence[Values]]:
+    async def pages(self, statement: Statement, values: Parameters, page_rows: int) -> AsyncIterator[Sequence[Values]]:
         if self._fault(statement):
             raise CassandraUnavailable("a test lost this read")
         async for page in self._session.pages(statement, values, page_rows):

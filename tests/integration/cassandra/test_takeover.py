@@ -25,7 +25,7 @@ SEQ = 3
 
 
 async def everything(store: LogStore) -> list[Row]:
-    return await store.read(LOG, Seq(1), Seq(1 << 50), limit=10_000, max_bytes=EVERYTHING)
+    return [entry.row for entry in await store.read(LOG, Seq(1), Seq(1 << 50), limit=10_000, max_bytes=EVERYTHING)]
 
 
 async def test_a_restart_is_a_takeover_that_repairs_and_seals(logs: LogKeyspace) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from libs.cassandra import CassandraUnavailable, Session, Statement, Values
+from libs.cassandra import CassandraUnavailable, Parameters, Session, Statement, Values
 
 Result = TypeVar("Result")
 
@@ -22,7 +22,7 @@ class WeakSession:
         self.stuck: asyncio.Event | None = None
         """While there is one, requests wait for it."""
 
-    async def pages(self, statement: Statement, values: Values, page_rows: int) -> AsyncIterator[Sequence[Values]]:
+    async def pages(self, statement: Statement, values: Parameters, page_rows: int) -> AsyncIterator[Sequence[Values]]:
         await self._lose(statement, self.lost_requests)
         async for page in self._session.pages(statement, values, page_rows):
             yield page

@@ -29,6 +29,11 @@ class Faulty(log_pb2_grpc.LogServiceServicer):
     async def Changes(self, request: log_pb2.ChangesRequest, context: object) -> log_pb2.ChangesResponse:  # noqa: N802
         raise NotImplementedError
 
+    async def MentionCounts(  # noqa: N802
+        self, request: log_pb2.MentionCountsRequest, context: object
+    ) -> log_pb2.MentionCountsResponse:
+        raise NotImplementedError
+
     async def Read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:  # noqa: ARG002, N802
         raise ValueError("the password is hunter2")
 

@@ -1,7 +1,7 @@
 """An owner of logs in the test's own process, on a store that can be made to fail, with a bus that remembers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -15,15 +15,17 @@ from libs.bus import Subscription
 from libs.bus.subjects import log_subject
 from libs.log_store import (
     Changes,
+    Entry,
     Fenced,
     Head,
     LogBatch,
     LogKey,
     LogPosition,
     LogStore,
+    MentionQuery,
     Millis,
     Recovered,
-    Row,
+    SendId,
     Sent,
     Seq,
     SeqTaken,
@@ -54,22 +56,69 @@ def item(
     policy_version: int = 0,
     target_seq: int = 0,
     control: bool = False,
+    mentions: Sequence[str] = (),
+    slow_mode_ms: int = 0,
 ) -> log_pb2.AppendItem:
-    """What a gateway, or the channel service, asks to append."""
+    """What a gateway, or the channel service, asks to append: a message, a reply if it has a target, or a control event."""
     event = event_pb2.Event()
     if control:
         event.membership_change.added_user_ids.append(text)
     else:
         event.message.text = text
+        event.message.reply_to_seq = target_seq
+        event.message.mentioned_user_ids.extend(mentions)
     return log_pb2.AppendItem(
         log=log_pb2.LogKey(application_id=log.application_id, log_id=log.log_id),
         kind=log_pb2.EVENT_KIND_CONTROL if control else log_pb2.EVENT_KIND_MESSAGE,
         sender_user_id=sender,
+        slow_mode_ms=slow_mode_ms,
         client_id=client_id,
         after_seq=after_seq,
         policy_version=policy_version,
         content=event.SerializeToString(),
         target_seq=target_seq,
+    )
+
+
+def edit(client_id: str, target: int, text: str, **other: str) -> log_pb2.AppendItem:
+    """An edit by the message's author, unless `author` is another."""
+    edited = event_pb2.MessageEdited(target_seq=target, message=event_pb2.Message(text=text))
+    return _about(client_id, target, log_pb2.EVENT_KIND_EDIT, event_pb2.Event(message_edited=edited), **other)
+
+
+def deletion(client_id: str, target: int, **other: str) -> log_pb2.AppendItem:
+    """A deletion by the message's author, unless `author` is another."""
+    deleted = event_pb2.MessageDeleted(target_seq=target)
+    return _about(client_id, target, log_pb2.EVENT_KIND_DELETION, event_pb2.Event(message_deleted=deleted), **other)
+
+
+def reaction(
+    client_id: str, target: int, key: str, *, sender: str = "bob", removed: bool = False
+) -> log_pb2.AppendItem:
+    changed = event_pb2.ReactionChanged(target_seq=target, key=key, removed=removed)
+    content = event_pb2.Event(reaction_changed=changed)
+    about = _about(client_id, target, log_pb2.EVENT_KIND_REACTION, content, sender=sender)
+    about.ClearField("target_sender_user_id")
+    return about
+
+
+def _about(
+    client_id: str,
+    target: int,
+    kind: log_pb2.EventKind.ValueType,
+    content: event_pb2.Event,
+    *,
+    sender: str = "alice",
+    author: str = "alice",
+) -> log_pb2.AppendItem:
+    return log_pb2.AppendItem(
+        log=log_pb2.LogKey(application_id=LOG.application_id, log_id=LOG.log_id),
+        kind=kind,
+        sender_user_id=sender,
+        client_id=client_id,
+        content=content.SerializeToString(),
+        target_seq=target,
+        target_sender_user_id=author,
     )
 
 
@@ -100,6 +149,7 @@ class TroubledStore:
         """Appends wait while it is cleared."""
         self.append_begun = asyncio.Event()
         self.append_calls = 0
+        self.searches = 0
 
     async def append(self, batches: Sequence[LogBatch]) -> None:
         self.append_calls += 1
@@ -117,12 +167,19 @@ class TroubledStore:
     async def recover(self, log: LogKey, remembered: int) -> Recovered:
         return await self._store.recover(log, remembered)
 
-    async def find_sent(self, log: LogKey, sender_user_id: str, client_id: str, first: Seq, last: Seq) -> Sent | None:
-        return await self._store.find_sent(log, sender_user_id, client_id, first, last)
+    async def find_sent(self, log: LogKey, sends: Collection[SendId], first: Seq, last: Seq) -> list[Sent]:
+        self.searches += 1
+        return await self._store.find_sent(log, sends, first, last)
+
+    async def entries(self, log: LogKey, seqs: Sequence[Seq]) -> list[Entry | None]:
+        return await self._store.entries(log, seqs)
+
+    async def mention_counts(self, queries: Sequence[MentionQuery]) -> list[int]:
+        return await self._store.mention_counts(queries)
 
     async def read(
         self, log: LogKey, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False
-    ) -> list[Row]:
+    ) -> list[Entry]:
         return await self._store.read(log, first, last, limit=limit, max_bytes=max_bytes, backward=backward)
 
     async def heads(self, logs: Sequence[LogKey], *, with_last_message: bool) -> list[Head]:
@@ -192,7 +249,10 @@ class Owner:
         self.bus = RememberingBus()
         self.states = LogStates(self.store, memory_bytes, remembered_events)
         self.publisher = Publisher(self.bus, "incarnation")
-        self.committer = Committer(self.store, self.states, self.publisher, AppendMetrics(self.registry), lambda: NOW)
+        self.now_ms = NOW
+        self.committer = Committer(
+            self.store, self.states, self.publisher, AppendMetrics(self.registry), lambda: self.now_ms
+        )
         self.reader = LogReader(self.store, self.states)
 
     async def append(self, *items: log_pb2.AppendItem) -> list[Outcome]:

@@ -9,7 +9,7 @@ from tertulia_internal.message_store.v1 import log_pb2
 
 from libs.rpc.errors import FieldsInvalid
 from services.message_store import committer
-from services.message_store.look_back import SEARCH_EVENTS
+from services.message_store.searches import MAX_SEARCHES, SEARCH_EVENTS
 from services.message_store.sequencer import REMEMBERED_EVENTS
 from tests.unit.message_store.owner import LOG, NOW, OTHER, Outcome, Owner, item, made, owner_of
 
@@ -127,6 +127,34 @@ async def test_the_search_says_how_far_it_came_and_goes_on_from_there(owner: Own
     assert await owner.append(item("lost", after_seq=1)) == [Outcome(SEARCH_EVENTS + 1, SCAN_LIMIT)]
     head = SEARCH_EVENTS + 3 * REMEMBERED_EVENTS + 1
     assert await owner.append(item("lost", after_seq=SEARCH_EVENTS + 1)) == [Outcome(head + 1)]
+
+
+async def test_sends_that_were_first_tried_at_about_the_same_time_share_one_search(owner: Owner) -> None:
+    await owner.append(item("x"), item("old", after_seq=1))
+    await fill(owner, 3 * REMEMBERED_EVENTS)
+    outcomes = await owner.append(item("old", after_seq=1), *(item(f"{n}", after_seq=n) for n in range(200)))
+    assert outcomes == [Outcome(2), *(Outcome(3 * REMEMBERED_EVENTS + 3 + n) for n in range(200))]
+    assert owner.store.searches == 1
+
+
+async def test_a_retry_that_is_remembered_is_not_searched_for(owner: Owner) -> None:
+    await fill(owner, 3 * REMEMBERED_EVENTS)
+    await owner.append(item("a", after_seq=1))
+    searches = owner.store.searches
+    assert await owner.append(item("a", after_seq=1)) == [Outcome(3 * REMEMBERED_EVENTS + 1)]
+    assert owner.store.searches == searches
+
+
+async def test_a_request_is_searched_for_in_a_few_places_and_the_rest_is_to_be_sent_again(tmp_path: Path) -> None:
+    async with owner_of(tmp_path, remembered_events=2) as owner:
+        logs = [LOG._replace(log_id=n.to_bytes(16)) for n in range(MAX_SEARCHES + 2)]
+        for log in logs:
+            await owner.append(*(item(f"{n}", log=log) for n in range(9)))
+        asked = [item("new", log=log, after_seq=0) for log in logs]
+        outcomes = await owner.append(*asked)
+        assert outcomes == [Outcome(10)] * MAX_SEARCHES + [Outcome(0, OVERLOADED)] * 2
+        assert owner.store.searches == MAX_SEARCHES
+        assert await owner.append(*asked) == [Outcome(10)] * len(logs)
 
 
 async def test_after_seq_above_the_head_is_refused(owner: Owner) -> None:

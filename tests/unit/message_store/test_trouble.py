@@ -118,18 +118,31 @@ async def test_memory_that_is_wrong_is_mended_from_the_store(tmp_path: Path) -> 
         assert await owner.append(item("c"), item("b")) == [Outcome(3), Outcome(2)]
 
 
-async def test_an_owner_that_is_fenced_stops_without_acknowledging(tmp_path: Path) -> None:
-    answered: list[list[Outcome]] = []
+async def test_an_owner_that_is_fenced_stops_and_every_open_request_is_told_that_its_outcome_is_unknown(
+    tmp_path: Path,
+) -> None:
+    asked: list[asyncio.Task[list[Outcome]]] = []
 
-    async def append_when_fenced() -> None:
+    async def be_fenced_with_requests_open() -> None:
         async with owner_of(tmp_path) as owner:
-            owner.store.fenced = True
-            answered.append(await owner.append(item("a")))
+            await owner.append(item("before"))
+            async with owner.flush_held(item("in flight")) as in_flight:
+                asked.append(in_flight)
+                asked.extend(owner.appending(item(f"waits {n}")) for n in range(3))
+                await asyncio.sleep(0)
+                owner.store.fenced = True
+            await asyncio.wait(asked)
+            asked.append(owner.appending(item("afterwards")))
+            await asyncio.Event().wait()
 
     with pytest.raises(ExceptionGroup) as stopped:
-        await append_when_fenced()
-    assert Fenced in [type(error) for error in stopped.value.exceptions], "or it would go on"
-    assert answered == []
+        await be_fenced_with_requests_open()
+    assert [type(error) for error in stopped.value.exceptions] == [Fenced], "or it would go on"
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert len(answers) >= 4
+    for answer in answers:
+        assert isinstance(answer, Unavailable), "one that is fenced acknowledges nothing"
+        assert answer.reason == OUTCOME_UNKNOWN
 
 
 async def test_an_owner_that_is_fenced_tells_no_head_from_memory(tmp_path: Path) -> None:
