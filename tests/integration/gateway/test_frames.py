@@ -59,6 +59,14 @@ async def test_a_first_frame_that_is_no_hello_ends_the_session(
     assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, error_pb2.ERROR_REASON_FRAME_INVALID)
 
 
+async def test_a_hello_that_breaks_its_rules_ends_the_session(channel: grpc.aio.Channel, cast: Cast) -> None:
+    hello = session_pb2.Hello(positions=[session_pb2.Position(log_id=b"short", seq=1)])
+    frame = session_pb2.ClientFrame(hello=hello).SerializeToString()
+    error = await _open_raw(channel, user_token(cast.id("alice")), frame)
+    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, error_pb2.ERROR_REASON_FIELD_INVALID)
+    assert error.field_violations[0].field == "positions[0].log_id"
+
+
 @pytest.mark.parametrize(
     "second",
     [
