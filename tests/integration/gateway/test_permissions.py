@@ -4,6 +4,8 @@ import pytest
 from tertulia.chat.v1 import (
     channel_pb2,
     error_pb2,
+    event_pb2,
+    message_pb2,
     presence_pb2,
     role_pb2,
     session_pb2,
@@ -95,6 +97,36 @@ async def test_a_delivered_position_is_told_to_the_others(cast: Cast) -> None:
         await alice.until(lambda: bool(alice.of_kind("delivered")), "it has reached bob")
         told = alice.of_kind("delivered")[-1].delivered
         assert (told.user_id, told.delivered_seq) == (cast.id("bob"), seq)
+
+
+async def test_what_was_said_is_edited_deleted_and_reacted_to(cast: Cast) -> None:
+    room = await cast.group("room", "alice", "bob")
+    async with cast.online("alice") as alice, cast.online("bob") as bob:
+        seq = await alice.acked(await alice.send(room.channel_id, "helo"))
+        message = event_pb2.Message(text="hello")
+        edit = message_pb2.EditMessageRequest(channel_id=room.channel_id, seq=seq, client_id="e", message=message)
+        reaction = message_pb2.AddReactionRequest(channel_id=room.channel_id, seq=seq, client_id="r", key="👍")
+        deletion = message_pb2.DeleteMessageRequest(channel_id=room.channel_id, seq=seq, client_id="d")
+        refused = await bob.call("MessageService/EditMessage", edit, message_pb2.EditMessageResponse())
+        assert refused is not None
+        assert refused.reason == error_pb2.ERROR_REASON_NOT_ALLOWED
+        assert await alice.call("MessageService/EditMessage", edit, message_pb2.EditMessageResponse()) is None
+        assert await bob.call("MessageService/AddReaction", reaction, message_pb2.AddReactionResponse()) is None
+        assert await alice.call("MessageService/DeleteMessage", deletion, message_pb2.DeleteMessageResponse()) is None
+        for person in (alice, bob):
+            await person.until(lambda: _kinds(person, room)[-1] == "message_deleted", "all of it")  # noqa: B023 - awaited here
+            assert _kinds(person, room)[-4:] == ["message", "message_edited", "reaction_changed", "message_deleted"]
+        gone = message_pb2.GetMessageResponse()
+        get = message_pb2.GetMessageRequest(channel_id=room.channel_id, seq=seq)
+        assert await bob.call("MessageService/GetMessage", get, gone) is None
+        assert gone.event.state.deleted
+        assert b"hel" not in gone.SerializeToString()
+        refused = await alice.call("MessageService/EditMessage", edit, message_pb2.EditMessageResponse())
+        assert refused is None, "a retry of what was done"
+        edit.client_id = "another"
+        refused = await alice.call("MessageService/EditMessage", edit, message_pb2.EditMessageResponse())
+        assert refused is not None
+        assert refused.reason == error_pb2.ERROR_REASON_MESSAGE_DELETED
 
 
 def _kinds(person: Session, room: channel_pb2.Channel) -> list[str | None]:
