@@ -14,7 +14,10 @@ _USER = "application_id, user_id, inbox_log_id, name, avatar_url, create_time_ms
 _OF_KEY = "WHERE application_id = ? AND user_id = ?"
 _GET = Statement(f"SELECT {_USER} FROM ks.users {_OF_KEY}")
 _CREATE = Statement(f"INSERT INTO ks.users ({_USER}) VALUES (?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS")
-_UPDATE = Statement(f"UPDATE ks.users SET name = ?, avatar_url = ?, version = ? {_OF_KEY} IF version = ?")
+_UPDATE = Statement(
+    # the first condition is for rows that are older than the column: where there is no row, its version is null, too
+    f"UPDATE ks.users SET name = ?, avatar_url = ?, version = ? {_OF_KEY} IF inbox_log_id != null AND version = ?"
+)
 
 
 class CassandraUsers:

@@ -4,13 +4,15 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import pytest
-from tertulia.chat.v1 import channel_pb2, user_pb2
+from tertulia.chat.v1 import channel_pb2, role_pb2, user_pb2
 
 from libs.rpc.errors import TertuliaError
 from tests.integration.channel.parts import reason
-from tests.integration.channel.people import DIRECT, GROUP, Cast, Person
+from tests.integration.channel.people import BROADCAST, DIRECT, GROUP, OPEN, Cast, Person
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("channel-refusals")]
+
+OPERATOR = role_pb2.MEMBER_ROLE_OPERATOR
 
 
 class Scene(NamedTuple):
@@ -62,6 +64,12 @@ VERBS: dict[str, Callable[[Scene, Person, str], Awaitable[object]]] = {
     "list members": lambda _, who, channel: who.members(channel),
     "advance": lambda _, who, channel: who.read_to(channel, 1),
     "authorize": lambda _, who, channel: who.authorize(channel),
+    "update": lambda _, who, channel: who.update(channel, name="x"),
+    "delete": lambda _, who, channel: who.delete(channel),
+    "join": lambda _, who, channel: who.join(channel),
+    "set a role": lambda s, who, channel: who.set_role(channel, s.bob, OPERATOR),
+    "prefer": lambda _, who, channel: who.prefer(channel, muted=True),
+    "advance delivered": lambda _, who, channel: who.delivered_to(channel, 1),
 }
 
 OUTSIDERS: dict[str, Callable[[Scene], Person]] = {
@@ -150,6 +158,96 @@ CASES: dict[str, tuple[str, Case]] = {
     "a direct channel of the application": (
         "INVALID_ARGUMENT FIELD_INVALID",
         lambda s: s.cast.server.direct(s.bob),
+    ),
+    "a slow mode for a direct channel": (
+        "INVALID_ARGUMENT FIELD_INVALID",
+        lambda s: s.alice.create(request(kind=DIRECT, slow_mode_seconds=1, member_user_ids=[s.dave.user_id])),
+    ),
+    "an open channel from a user": (
+        "PERMISSION_DENIED SERVER_KEY_REQUIRED",
+        lambda s: s.alice.create(request(kind=OPEN)),
+    ),
+    "a broadcast channel from a user": (
+        "PERMISSION_DENIED SERVER_KEY_REQUIRED",
+        lambda s: s.alice.create(request(kind=BROADCAST)),
+    ),
+    "updating as a plain member": ("PERMISSION_DENIED NOT_ALLOWED", lambda s: s.bob.update(s.group, name="x")),
+    "updating a direct channel": (
+        "FAILED_PRECONDITION DIRECT_CHANNEL_FIXED",
+        lambda s: s.alice.update(s.direct, name="x"),
+    ),
+    "an update of nothing": ("INVALID_ARGUMENT FIELD_INVALID", lambda s: s.alice.update(s.group, mask=[])),
+    "an update of another field": (
+        "INVALID_ARGUMENT FIELD_INVALID",
+        lambda s: s.alice.update(s.group, mask=["name", "kind"]),
+    ),
+    "an update with a malformed value": (
+        "INVALID_ARGUMENT FIELD_INVALID",
+        lambda s: s.alice.update(s.group, cover_url="http://x"),
+    ),
+    "an update with another's etag": (
+        "ABORTED ETAG_MISMATCH",
+        lambda s: s.alice.update(s.group, etag="nonsense", name="x"),
+    ),
+    "a slow mode of a day": (
+        "INVALID_ARGUMENT FIELD_INVALID",
+        lambda s: s.alice.update(s.group, slow_mode_seconds=86_400),
+    ),
+    "17 KiB of custom data": (
+        "INVALID_ARGUMENT FIELD_INVALID",
+        lambda s: s.alice.update(s.group, custom_data="x" * 17 * 1024),
+    ),
+    "deleting as a plain member": ("PERMISSION_DENIED NOT_ALLOWED", lambda s: s.bob.delete(s.group)),
+    "deleting a direct channel": (
+        "FAILED_PRECONDITION DIRECT_CHANNEL_FIXED",
+        lambda s: s.alice.delete(s.direct),
+    ),
+    "a role from a plain member": (
+        "PERMISSION_DENIED NOT_ALLOWED",
+        lambda s: s.bob.set_role(s.group, s.bob, OPERATOR),
+    ),
+    "a role in a direct channel": (
+        "FAILED_PRECONDITION DIRECT_CHANNEL_FIXED",
+        lambda s: s.alice.set_role(s.direct, s.bob, OPERATOR),
+    ),
+    "a role for somebody outside": (
+        "NOT_FOUND MEMBER_NOT_FOUND",
+        lambda s: s.alice.set_role(s.group, s.carol, OPERATOR),
+    ),
+    "no role": (
+        "INVALID_ARGUMENT FIELD_INVALID",
+        lambda s: s.alice.set_role(s.group, s.bob, role_pb2.MEMBER_ROLE_UNSPECIFIED),
+    ),
+    "joining without an acting user": ("INVALID_ARGUMENT FIELD_INVALID", lambda s: s.cast.server.join(s.group)),
+    "a delivered position above the head": (
+        "INVALID_ARGUMENT POSITION_ABOVE_HEAD",
+        lambda s: s.alice.delivered_to(s.group, 3),
+    ),
+    "blocking oneself": ("INVALID_ARGUMENT FIELD_INVALID", lambda s: s.alice.block(s.alice)),
+    "blocking nobody": ("NOT_FOUND USER_NOT_FOUND", lambda s: s.alice.block(s.cast.named("nobody"))),
+    "blocking without an acting user": ("INVALID_ARGUMENT FIELD_INVALID", lambda s: s.cast.server.block(s.bob)),
+    "a user who lists users": ("PERMISSION_DENIED SERVER_KEY_REQUIRED", lambda s: s.alice.users()),
+    "a search for every name": ("INVALID_ARGUMENT FIELD_INVALID", lambda s: s.alice.search("")),
+    "a negative page size of a search": ("INVALID_ARGUMENT FIELD_INVALID", lambda s: s.alice.search("a", -1)),
+    "a forged page token of open channels": (
+        "INVALID_ARGUMENT PAGE_TOKEN_INVALID",
+        lambda s: s.alice.open_channels("", 1, "Zm9yZ2Vk"),
+    ),
+    "a forged page token of users": (
+        "INVALID_ARGUMENT PAGE_TOKEN_INVALID",
+        lambda s: s.cast.server.users(1, "Zm9yZ2Vk"),
+    ),
+    "a forged page token of blocked users": (
+        "INVALID_ARGUMENT PAGE_TOKEN_INVALID",
+        lambda s: s.alice.blocked(1, "Zm9yZ2Vk"),
+    ),
+    "a name of a user that turns the direction of text": (
+        "INVALID_ARGUMENT FIELD_INVALID",
+        lambda s: s.alice.upsert(user_pb2.UserProfile(user_id=s.alice.user_id, name="a\u202eb")),
+    ),
+    "a name of a channel with a C1 control character": (
+        "INVALID_ARGUMENT FIELD_INVALID",
+        lambda s: s.alice.update(s.group, name="a\x9b31m"),
     ),
     "no kind": ("INVALID_ARGUMENT FIELD_INVALID", lambda s: s.alice.create(channel_pb2.CreateChannelRequest())),
     "a channel id with a wildcard": ("INVALID_ARGUMENT FIELD_INVALID", lambda s: s.alice.get("a.>")),
