@@ -26,13 +26,15 @@ class ChannelSettings(EngineSettings, service="channel"):
         default=10_000, ge=2, le=100_000, description="How many members a channel may have; beyond it LIMIT_REACHED."
     )
     receipts_max_members: int = Field(
-        default=100, ge=0, description="Read positions are pushed to others in channels of at most so many members."
+        default=100,
+        ge=0,
+        description="What was delivered and read is pushed to others in channels of at most so many members.",
     )
     sweep_seconds: float = Field(
         default=2.0,
         gt=0,
         le=60,
-        description="How often membership changes that a crash or an outage interrupted are looked for and finished.",
+        description="How often changes of channels that a crash or an outage interrupted are looked for and finished.",
     )
     development: bool = Field(
         default=False,
