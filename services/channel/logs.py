@@ -15,7 +15,7 @@ from libs.runtime.logs import correlation_id
 log = structlog.get_logger()
 T = TypeVar("T")
 
-_HEADS_A_CALL = 20_000  # LogService.Heads takes no more
+_HEADS_A_CALL = 2_000  # of 10,000 cold logs a busy message_store does not find the heads within one deadline
 _HEADS_WITH_MESSAGE_A_CALL = 200  # a message is up to 57 KB, an answer up to 16 MiB
 _COUNTS_A_CALL = 1_000  # LogService.Counts takes no more
 _MENTIONS_A_CALL = 1_000  # LogService.MentionCounts takes no more
