@@ -8,7 +8,7 @@ from tertulia.chat.v1 import error_pb2
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
 from libs.rpc import client
-from libs.rpc.errors import DeadlineExceeded, Internal, ResourceExhausted, TertuliaError, Unavailable, internal
+from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, TertuliaError, Unavailable, internal
 from libs.rpc.status import unavailable
 from libs.runtime.logs import correlation_id
 
@@ -84,8 +84,6 @@ class Logs:
         for part in _parts(queries, max(1, min(_MENTIONS_A_CALL, _MENTIONS_CALL_BYTES // longest))):
             try:
                 response = await client.call(self._stub.MentionCounts, log_pb2.MentionCountsRequest(queries=part))
-            except Internal:  # until message_store has it
-                response = log_pb2.MentionCountsResponse(mention_counts=[0] * len(part))
             except (Unavailable, DeadlineExceeded) as error:
                 raise unavailable("message_store") from error
             counts.extend(response.mention_counts)

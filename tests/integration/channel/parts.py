@@ -1,6 +1,6 @@
 """A channel process with a real message_store and a real NATS, and a weak link between the first two."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -93,7 +93,7 @@ class Parts:
         response = await call(self.logs.Read, request)
         return [event_pb2.Event.FromString(event) for event in response.events]
 
-    async def say(self, log_id: bytes, *texts: str, sender: str = "somebody") -> int:
+    async def say(self, log_id: bytes, *texts: str, sender: str = "somebody", mentions: Sequence[str] = ()) -> int:
         """Append messages to a channel's log, as a gateway does; returns the last seq."""
         key = log_pb2.LogKey(application_id=APPLICATION, log_id=log_id)
         heads = await call(self.logs.Heads, log_pb2.HeadsRequest(logs=[key]))
@@ -104,7 +104,9 @@ class Parts:
                 sender_user_id=sender,
                 client_id=f"{heads.heads[0].seq}-{index}",
                 policy_version=heads.heads[0].policy_version,
-                content=event_pb2.Event(message=event_pb2.Message(text=text)).SerializeToString(),
+                content=event_pb2.Event(
+                    message=event_pb2.Message(text=text, mentioned_user_ids=mentions)
+                ).SerializeToString(),
             )
             for index, text in enumerate(texts)
         ]

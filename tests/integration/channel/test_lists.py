@@ -73,6 +73,32 @@ async def test_a_channel_shows_its_head_its_last_message_and_what_is_unread(cast
     assert (await alice.channels())[channel.channel_id].unread_count == 3
 
 
+async def test_unread_mentions_are_counted_but_not_those_by_people_whom_one_has_blocked(
+    cast: Cast, parts: Parts
+) -> None:
+    alice, bob, carol = await cast.users("alice", "bob", "carol")
+    one, two = await alice.group(bob, carol), await alice.group(bob)
+    await parts.say(one.log_id, "hello", sender=alice.user_id, mentions=[bob.user_id, carol.user_id])
+    await parts.say(one.log_id, "and", "again", sender=carol.user_id, mentions=[bob.user_id])
+    await parts.say(one.log_id, "nobody", sender=carol.user_id)
+
+    async def counts(person: Person) -> list[int]:
+        listed = await person.channels()
+        opened = {mine.channel.channel_id: mine.mention_count for mine in (await person.open_inbox()).channels}
+        assert {channel_id: mine.mention_count for channel_id, mine in listed.items()} == opened
+        assert all(mine.HasField("mention_count") for mine in listed.values())
+        return [opened[channel.channel_id] for channel in (one, two)]
+
+    assert await counts(bob) == [3, 0]
+    await bob.block(carol)
+    assert await counts(bob) == [1, 0]
+    await bob.read_to(one.channel_id, 2)
+    await bob.unblock(carol)
+    assert await counts(bob) == [2, 0]
+    await bob.read_to(one.channel_id, 5)
+    assert await counts(bob) == [0, 0]
+
+
 async def test_a_page_with_long_messages_is_short_and_the_next_goes_on(cast: Cast, parts: Parts) -> None:
     alice, bob = await cast.users("alice", "bob")
     channels = [await alice.group(bob) for _ in range(8)]
