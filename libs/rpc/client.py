@@ -36,9 +36,12 @@ _OPTIONS: Sequence[tuple[str, int]] = (
 )
 
 
-def open_channel(address: str) -> grpc.aio.Channel:
-    """A channel to a service at `host:port`, `unix:/path` or `dns:///name:port`. Close it when done."""
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+def open_channel(address: str, options: Sequence[tuple[str, int]] = ()) -> grpc.aio.Channel:
+    """A channel to a service at `host:port`, `unix:/path` or `dns:///name:port`. Close it when done.
+
+    `options` of gRPC are for this channel beside those of all.
+    """
+    return grpc.aio.insecure_channel(address, options=(*_OPTIONS, *options))
 
 
 async def call(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 
-from services.serve.ready import says_serving
+from libs.rpc.health import says_serving
 from tests.support.ports import until
 from tests.support.unlimited import UNLIMITED
 
