@@ -7,9 +7,10 @@ from services.channel.settings import ChannelSettings
 from services.gateway.settings import GatewaySettings
 from services.message_store.settings import MessageStoreSettings
 from services.presence.settings import PresenceSettings
+from services.web.settings import WebSettings
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
-SERVICES = (GatewaySettings, ChannelSettings, MessageStoreSettings, PresenceSettings)
+SERVICES = (GatewaySettings, ChannelSettings, MessageStoreSettings, PresenceSettings, WebSettings)
 
 
 def test_the_documentation_of_the_settings_is_current() -> None:

@@ -1,0 +1,125 @@
+"""The ASGI application: which part answers which path."""
+
+from collections.abc import Mapping
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tertulia.chat.v1 import error_pb2
+
+from libs.rpc.errors import InvalidArgument, Unimplemented
+from services.web.answers import refuse
+from services.web.headers import API_HEADERS
+from services.web.lines import Lines
+from services.web.methods import Method
+
+_API_PREFIX = "/tertulia."
+_FORM = "application/x-www-form-urlencoded"  # what `curl -d '{}'` says that it sends; here it is JSON
+_PLAIN_JSON = {"application/json", _FORM}
+_GRPC_WEB = {"application/grpc-web", "application/grpc-web+proto", "application/grpc-web+json"}
+_UNARY_TYPES = {*_PLAIN_JSON, "application/proto", *_GRPC_WEB}
+_STREAM_TYPES = {"application/connect+json", "application/connect+proto", *_GRPC_WEB}
+_ACCEPTED_ENCODINGS = {b"accept-encoding", b"connect-accept-encoding", b"grpc-accept-encoding"}
+_PREFLIGHT_SECONDS = 7_200  # what browsers keep at most
+_REQUEST_HEADERS = [
+    "authorization",
+    "connect-protocol-version",
+    "connect-timeout-ms",
+    "content-type",
+    "grpc-timeout",
+    "tertulia-correlation-id",
+    "tertulia-user",
+    "x-grpc-web",
+    "x-user-agent",
+]
+_RESPONSE_HEADERS = ["grpc-message", "grpc-status", "grpc-status-details-bin", "tertulia-correlation-id"]
+
+
+class Application:
+    """Sends each request to the part that answers it."""
+
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        connect: ASGIApp,
+        lines: Lines,
+        plain: Mapping[str, ASGIApp],
+        pages: ASGIApp,
+    ) -> None:
+        self._methods = methods
+        self._connect = connect
+        self._lines = lines
+        self._plain = plain
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path.startswith(_API_PREFIX):
+            await self._api(self._methods.get(path), scope, receive, _with_headers(send))
+        else:
+            await self._plain.get(path, self._pages)(scope, receive, send)
+
+    async def _api(self, method: Method | None, scope: Scope, receive: Receive, send: Send) -> None:
+        content_type = _content_type(scope)
+        if method is None:
+            await refuse(_unknown(scope["path"]), send, status=404)
+        elif method.server_streaming and (scope["method"] == "GET" or content_type in _PLAIN_JSON):
+            await self._lines.serve(method, scope, receive, send)
+        elif content_type not in (_STREAM_TYPES if method.server_streaming else _UNARY_TYPES):
+            await refuse(_not_spoken(content_type), send, status=415)
+        elif method.client_streaming and scope["http_version"].startswith("1"):
+            await refuse(_needs_http2(), send, status=505)
+        else:
+            await self._connect(_for_connect(scope, content_type), receive, send)
+
+
+def with_cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
+    """Let pages of these origins call the API. Tokens travel in a header, so no credentials of the browser are needed."""
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=_REQUEST_HEADERS,
+        expose_headers=_RESPONSE_HEADERS,
+        max_age=_PREFLIGHT_SECONDS,
+    )
+
+
+def _with_headers(send: Send) -> Send:
+    async def with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *API_HEADERS]}
+        await send(message)
+
+    return with_headers
+
+
+def _content_type(scope: Scope) -> str:
+    value = next((value.decode() for name, value in scope["headers"] if name == b"content-type"), "")
+    return value.partition(";")[0].strip().lower()
+
+
+def _for_connect(scope: Scope, content_type: str) -> Scope:
+    """What it offers to decompress is left out: messages are small, and a proxy in front compresses better."""
+    headers = [(name, value) for name, value in scope["headers"] if name not in _ACCEPTED_ENCODINGS]
+    if content_type == _FORM:
+        headers = [(name, b"application/json" if name == b"content-type" else value) for name, value in headers]
+    return {**scope, "headers": headers}
+
+
+def _unknown(path: str) -> Unimplemented:
+    return Unimplemented(f"no method {path!r}; the protos list them", error_pb2.ERROR_REASON_METHOD_UNKNOWN)
+
+
+def _not_spoken(content_type: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"{content_type or 'no content type'!r} is not spoken here; send application/json, or a client of Connect or gRPC-Web. "
+        "gRPC itself is for the gateway, and a stream in Connect is application/connect+json",
+        error_pb2.ERROR_REASON_METHOD_UNKNOWN,
+    )
+
+
+def _needs_http2() -> Unimplemented:
+    return Unimplemented(
+        "a stream in both directions needs HTTP/2; use SessionService.Listen and the unary calls",
+        error_pb2.ERROR_REASON_METHOD_UNKNOWN,
+    )

@@ -1,0 +1,79 @@
+"""What connectrpc encodes and decodes with: the door passes bytes on, so only JSON is ever parsed."""
+
+from typing import NamedTuple, cast
+
+from connectrpc.codec import Codec
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+from tertulia.chat.v1 import error_pb2, session_pb2
+
+from libs.rpc.errors import InvalidArgument
+from services.web.errors import to_connect_error
+from services.web.event_json import FrameJson, to_json
+
+
+class Encoded(NamedTuple):
+    """A message of the gateway's as it came."""
+
+    message_class: type[Message]
+    data: bytes
+
+
+class BinaryCodec(Codec[Encoded, bytes]):
+    """Protobuf's bytes, which the gateway judges."""
+
+    def name(self) -> str:
+        return "proto"
+
+    def encode(self, message: Encoded) -> bytes:
+        return message.data
+
+    def decode(self, data: bytes | bytearray, message_class: type[bytes]) -> bytes:  # noqa: ARG002 - connectrpc's signature
+        return bytes(data)
+
+
+class JsonCodec(Codec[Encoded, bytes]):
+    """Protobuf's JSON mapping. Unknown fields are refused: a misspelt one would otherwise be left out in silence."""
+
+    def __init__(self, frames: FrameJson) -> None:
+        self._frames = frames
+
+    def name(self) -> str:
+        return "json"
+
+    def encode(self, message: Encoded) -> bytes:
+        try:
+            return self.json(message)
+        except Exception as error:  # connectrpc would show the text of others to the client
+            raise to_connect_error(error) from error
+
+    def json(self, message: Encoded) -> bytes:
+        """The JSON of a message, on one line."""
+        if message.message_class is session_pb2.ServerFrame:
+            return self._frames.of(message.data)
+        return to_json(message.message_class.FromString(message.data))
+
+    def decode(self, data: bytes | bytearray, message_class: type[bytes]) -> bytes:
+        try:
+            return parse_json(bytes(data), cast("type[Message]", message_class))
+        except InvalidArgument as error:
+            raise to_connect_error(error) from None
+
+
+def parse_json(data: bytes, message_class: type[Message]) -> bytes:
+    """The encoded message that `data` is the JSON of; of nothing at all, the empty one.
+
+    Raises:
+        InvalidArgument: FRAME_INVALID, with what is wrong.
+    """
+    name = message_class.DESCRIPTOR.full_name
+    try:
+        message = message_class()
+        if data.strip():
+            json_format.Parse(data.decode(), message)
+        return message.SerializeToString()
+    except json_format.ParseError as error:
+        why = str(error)
+    except (ValueError, RecursionError, DecodeError):  # no UTF-8, numbers of 5,000 digits, a thousand brackets
+        why = "it is no JSON in UTF-8, or too deeply nested"
+    raise InvalidArgument(f"the request is no {name}: {why}", error_pb2.ERROR_REASON_FRAME_INVALID)

@@ -1,0 +1,47 @@
+"""The security headers: of every response, and the content security policy of pages."""
+
+from services.web.guard import Headers
+from services.web.settings import WebSettings, words
+
+_HSTS_SECONDS = 365 * 24 * 3600
+_NO_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def common_headers(settings: WebSettings) -> Headers:
+    """With every response."""
+    headers = [
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),  # a log-in link must not travel on
+        (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    ]
+    if settings.tls_certificate is not None:
+        headers.append((b"strict-transport-security", f"max-age={_HSTS_SECONDS}".encode()))
+    return headers
+
+
+API_HEADERS: Headers = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", _NO_POLICY.encode()),
+    (b"cross-origin-resource-policy", b"cross-origin"),  # who may read it is said by CORS
+)
+
+
+def page_policy(settings: WebSettings) -> str:
+    """What the web client's pages may load: their own files, and pictures from the hosts that the operator lists."""
+    images = " ".join(["'self'", "data:", "blob:", *(f"https://{host}" for host in words(settings.image_hosts))])
+    frames = " ".join(["'self'", *words(settings.allowed_origins)])
+    return "; ".join(
+        [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src {images}",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "manifest-src 'self'",
+            "worker-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            f"frame-ancestors {frames}",
+        ]
+    )
