@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 DEFAULT_PORT = 7420
+DEFAULT_WEB_PORT = 7480
 
 
 def serve(
@@ -21,6 +22,14 @@ def serve(
             help="How many gateways: clients that are given all their addresses move when one dies.",
         ),
     ] = 1,
+    web_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help=f"Port of 127.0.0.1 for browsers; {DEFAULT_WEB_PORT} unless told, or any free one as --port is 0.",
+        ),
+    ] = None,
     data: Annotated[Path, typer.Option(help="Directory for everything that is kept.")] = Path(".tertulia"),
     metrics_port: Annotated[
         int | None,
@@ -48,10 +57,13 @@ def serve(
     from services.serve.plan import Elsewhere  # noqa: PLC0415
     from services.serve.run import Options, run  # noqa: PLC0415
 
+    if web_port is None:
+        web_port = DEFAULT_WEB_PORT if port else 0
     options = Options(
         port=port,
         gateways=gateways,
         default_port=DEFAULT_PORT,
+        web_port=web_port,
         data=data,
         metrics_port=metrics_port,
         elsewhere=Elsewhere(cassandra, keyspace, nats),

@@ -110,15 +110,15 @@ def bound_log(path: Path) -> None:
         os.truncate(path, 0)
 
 
-def require_free(port: int) -> None:
-    """Make sure that a port of loopback can be listened on.
+def require_free(port: int, option: str) -> None:
+    """Make sure that a port of loopback, given by an option of the command, can be listened on.
 
     Raises:
         CannotStart: it cannot.
     """
     if not _free(port):
         raise CannotStart(
-            f"127.0.0.1:{port} is taken by another process; stop it, or choose another port with --port (0: any)"
+            f"127.0.0.1:{port} is taken by another process; stop it, or choose another port with {option} (0: any)"
         )
 
 

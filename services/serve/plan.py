@@ -1,4 +1,4 @@
-"""What runs, with which settings: one machine, gRPC on Unix sockets, NATS and the gateway on loopback, SQLite files.
+"""What runs, with which settings: one machine, gRPC on Unix sockets, NATS, the gateway and the web door on loopback, SQLite.
 
 Instead of its own NATS and of SQLite it may use servers that are there already.
 """
@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tertulia.tokens import DEVELOPMENT_SECRET
+
 from libs.runtime.errors import CannotStart
 from libs.runtime.settings import environment_prefix
 from services.serve.keeper import Part
 from services.serve.places import Places
-from services.serve.ready import grpc_serving, nats_serving
+from services.serve.ready import Ready, grpc_serving, http_ready, nats_serving
 
 HOST = "127.0.0.1"  # never another: the development key is known to everybody
 NATS = "nats-server"
@@ -30,6 +32,7 @@ class Ports(NamedTuple):
 
     gateways: Sequence[int]
     """One gateway each."""
+    web: int
     nats: int
     first_metrics: int | None
     """The first service's metrics are served here, the next one's at the port above, and so on. None: none are."""
@@ -51,6 +54,8 @@ class _Service(NamedTuple):
     settings: Mapping[str, str]
     number: int = 1
     """Of several of the same sort."""
+    ready: Ready | None = None
+    """None: when its gRPC server says so."""
 
     @property
     def part(self) -> str:
@@ -68,7 +73,7 @@ def plan(places: Places, ports: Ports, elsewhere: Elsewhere, *, verbose: bool) -
         parts += _migrations(places, elsewhere, verbose=verbose)
     there = {part.name for part in parts}
     for index, service in enumerate(_services(places, ports, elsewhere)):
-        settings = {**service.settings, "drain_seconds": str(DRAIN_SECONDS)}
+        settings = {"drain_seconds": str(DRAIN_SECONDS), **service.settings}
         if ports.first_metrics is not None:
             settings["metrics_listen"] = f"{HOST}:{ports.first_metrics + index}"
         prefix = environment_prefix(service.name)
@@ -78,7 +83,7 @@ def plan(places: Places, ports: Ports, elsewhere: Elsewhere, *, verbose: bool) -
                 command=_python(f"services.{service.name}"),
                 environment={f"{prefix}{key.upper()}": value for key, value in settings.items()},
                 needs=[need for need in service.needs if need in there],
-                ready=grpc_serving(settings["listen"]),
+                ready=service.ready or grpc_serving(settings["listen"]),
                 log=_log(places, service.part, verbose=verbose),
                 lock=places.lock,
                 waits=_WAITS if service.settings.get("store") == "cassandra" else {},
@@ -129,6 +134,18 @@ def _services(places: Places, ports: Ports, elsewhere: Elsewhere) -> list[_Servi
                 number,
             )
             for number, port in enumerate(ports.gateways, start=1)
+        ),
+        _Service(
+            "web",
+            ["gateway"],
+            {
+                "listen": f"{HOST}:{ports.web}",
+                "gateway": "ipv4:" + ",".join(f"{HOST}:{port}" for port in ports.gateways),
+                "allowed_hosts": f"{HOST},localhost",  # another name that leads here is a trick of some page's
+                "development_secret": DEVELOPMENT_SECRET,
+                "drain_seconds": str(DRAIN_SECONDS - 1),  # and a second for its connections
+            },
+            ready=http_ready(ports.web),
         ),
     ]
 

@@ -1,7 +1,7 @@
 """Runs a set of parts: each started when what it needs is ready, kept alive, and stopped in reverse order."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from libs.runtime.process import every, running
 from services.serve.keeper import Keeper, Part
@@ -14,7 +14,7 @@ async def supervise(
     *,
     stop: asyncio.Event,
     kill: asyncio.Event,
-    ready: Callable[[Mapping[str, int]], None],
+    ready: Callable[[Mapping[str, int]], Awaitable[None]],
     tell: Callable[[str], None],
 ) -> None:
     """Run `parts`, which are in order of their needs, until `stop` is set. None of them is left when it returns.
@@ -38,7 +38,7 @@ async def supervise(
     async def announce() -> None:
         for event in answering.values():
             await event.wait()
-        ready({part.name: keepers[part.name].pid for part in parts if part.ready is not None})
+        await ready({part.name: keepers[part.name].pid for part in parts if part.ready is not None})
 
     async def bound_logs() -> None:
         for keeper in keepers.values():

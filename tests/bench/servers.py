@@ -22,7 +22,7 @@ _STOP_SECONDS = 30
 _SUPERVISOR = "supervisor"
 _MESSAGE_STORE = 0  # which service's metrics are at the first port; see services/serve/plan.py
 _METRICS_SECONDS = 5
-_SERVICES = 4  # each has a port for its metrics
+_SERVICES = 5  # each has a port for its metrics
 _PORTS = (32_000, 32_700, 4)  # below Linux's ephemeral ports, above those that `serve` chooses from
 
 

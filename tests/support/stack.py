@@ -15,7 +15,7 @@ import psutil
 from tests.support.unlimited import UNLIMITED
 
 COMMAND = Path(sys.executable).parent / "tertulia"
-SERVICES = ("message_store", "channel", "presence", "gateway")
+SERVICES = ("message_store", "channel", "presence", "gateway", "web")
 NATS = "nats-server"
 _START_SECONDS = 60
 _STOP_SECONDS = 30
@@ -67,9 +67,11 @@ class Stack(ABC):
 class ServeStack(Stack):
     """A running `tertulia serve`, which supervises its processes. With more than one gateway they are `gateway`, `gateway-2` …"""
 
-    def __init__(self, process: asyncio.subprocess.Process, address: str, data: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, address: str, web: str, data: Path) -> None:
         super().__init__(address)
         self._process = process
+        self.web = web
+        """Of the web door: `http://host:port`."""
         self.data = data
 
     @property
@@ -118,7 +120,8 @@ async def running_stack(data: Path, *options: str) -> AsyncIterator[ServeStack]:
         async with asyncio.timeout(_START_SECONDS):
             line = await process.stdout.readline()
         assert line, f"tertulia serve did not start; see {data.parent / 'serve.stderr'}"
-        yield ServeStack(process, json.loads(line)["address"], data)
+        ready = json.loads(line)
+        yield ServeStack(process, ready["address"], ready["web"], data)
     finally:
         await _stop(process)
 

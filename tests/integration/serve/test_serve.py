@@ -57,7 +57,9 @@ async def test_it_says_ready_once_and_leaves_no_process_behind(tmp_path: Path, s
         assert len(children) == len(PARTS)
         process.send_signal(signal_number)
         out, err = await process.communicate()
-    assert (process.returncode, out, err.decode()) == (0, b"", "stopping …\n")
+    assert (process.returncode, err.decode()) == (0, "stopping …\n")
+    _, *links = out.decode().splitlines()
+    assert [link.split("/#")[1].split("&")[0] for link in links] == ["user=alice", "user=bob"]
     assert not any(child.is_running() for child in children)
     assert sorted(log.name for log in (tmp_path / "data" / "logs").iterdir()) == sorted(f"{p}.log" for p in PARTS)
 

@@ -68,7 +68,7 @@ class Stage:
     def events(self) -> list[str]:
         return self.diary.read_text().splitlines()
 
-    def on_ready(self, pids: Mapping[str, int]) -> None:
+    async def on_ready(self, pids: Mapping[str, int]) -> None:
         self.pids = pids
         self.ready.set()
 

@@ -82,8 +82,8 @@ def test_a_taken_port_is_named() -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(CannotStart, match=f"127.0.0.1:{port} is taken"):
-            require_free(port)
-    require_free(port)
+            require_free(port, "--port")
+    require_free(port, "--port")
 
 
 def test_a_free_port_is_none_that_passing_connections_take() -> None:

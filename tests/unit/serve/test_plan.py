@@ -13,7 +13,7 @@ HERE = Elsewhere()
 
 @pytest.mark.parametrize("first_metrics", [None, 9_400])
 def test_nothing_listens_beyond_this_machine(first_metrics: int | None) -> None:
-    parts = plan(PLACES, Ports(gateways=[7420], nats=4222, first_metrics=first_metrics), HERE, verbose=False)
+    parts = plan(PLACES, Ports(gateways=[7420], web=7480, nats=4222, first_metrics=first_metrics), HERE, verbose=False)
     for part in parts:
         for name, value in part.environment.items():
             if name.endswith("LISTEN"):
@@ -23,20 +23,20 @@ def test_nothing_listens_beyond_this_machine(first_metrics: int | None) -> None:
 
 def test_parts_come_after_what_they_need() -> None:
     seen: set[str] = set()
-    for part in plan(PLACES, Ports([7420], 4222, None), HERE, verbose=False):
+    for part in plan(PLACES, Ports([7420], 7480, 4222, None), HERE, verbose=False):
         assert set(part.needs) <= seen
         seen.add(part.name)
-    assert seen == {"nats-server", "message_store", "channel", "presence", "gateway"}
+    assert seen == {"nats-server", "message_store", "channel", "presence", "gateway", "web"}
 
 
 def test_metrics_ports_follow_one_another() -> None:
-    parts = plan(PLACES, Ports([7420], 4222, 9_400), HERE, verbose=False)
+    parts = plan(PLACES, Ports([7420], 7480, 4222, 9_400), HERE, verbose=False)
     ports = [value for part in parts for name, value in part.environment.items() if name.endswith("METRICS_LISTEN")]
-    assert ports == [f"127.0.0.1:{port}" for port in range(9_400, 9_404)]
+    assert ports == [f"127.0.0.1:{port}" for port in range(9_400, 9_405)]
 
 
 def test_several_gateways_have_names_addresses_and_logs_of_their_own() -> None:
-    parts = {part.name: part for part in plan(PLACES, Ports([7420, 7421], 4222, 9_400), HERE, verbose=False)}
+    parts = {part.name: part for part in plan(PLACES, Ports([7420, 7421], 7480, 4222, 9_400), HERE, verbose=False)}
     first, second = parts["gateway"], parts["gateway-2"]
     assert first.command == second.command
     assert second.environment["TERTULIA_GATEWAY_LISTEN"] == "127.0.0.1:7421"
@@ -46,16 +46,17 @@ def test_several_gateways_have_names_addresses_and_logs_of_their_own() -> None:
 
 
 def test_verbose_parts_log_to_standard_error() -> None:
-    ports = Ports([7420], 4222, None)
+    ports = Ports([7420], 7480, 4222, None)
     assert {part.log for part in plan(PLACES, ports, HERE, verbose=True)} == {None}
     assert {part.log for part in plan(PLACES, ports, HERE, verbose=False)} == {
-        Path(f"/data/logs/{name}.log") for name in ("nats-server", "message_store", "presence", "channel", "gateway")
+        Path(f"/data/logs/{name}.log")
+        for name in ("nats-server", "message_store", "presence", "channel", "gateway", "web")
     }
 
 
 def test_with_servers_elsewhere_none_is_started_and_the_schema_comes_first() -> None:
     elsewhere = Elsewhere(cassandra="10.0.0.1,10.0.0.2", keyspace="chat", nats="nats://10.0.0.3:4222")
-    parts = {part.name: part for part in plan(PLACES, Ports([7420], 4222, None), elsewhere, verbose=False)}
+    parts = {part.name: part for part in plan(PLACES, Ports([7420], 7480, 4222, None), elsewhere, verbose=False)}
     assert "nats-server" not in parts
     assert parts["channel.migrate"].needs == ["message_store.migrate"], "one at a time"
     for service in ("message_store", "channel"):
@@ -67,4 +68,4 @@ def test_with_servers_elsewhere_none_is_started_and_the_schema_comes_first() -> 
             assert environment[f"{prefix}CASSANDRA_KEYSPACE"] == "chat"
     for name, part in parts.items():
         addresses = [value for key, value in part.environment.items() if key.endswith("BUS_ADDRESS")]
-        assert addresses == ([] if name.endswith(".migrate") else [elsewhere.nats])
+        assert addresses == ([] if name == "web" or name.endswith(".migrate") else [elsewhere.nats])
