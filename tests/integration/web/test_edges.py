@@ -1,0 +1,231 @@
+"""What stands around the API: limits, security headers, other origins, files, and what must never be in a log."""
+
+import asyncio
+import gzip
+import json
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.gateway.processes import server_token, user_token
+from tests.integration.web.door import PACKAGE, Door, Http, running_door
+from tests.support.ports import free_port
+from tests.support.stack import ServeStack
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SHOP = "https://shop.example"
+LISTEN = f"/{PACKAGE}.SessionService/Listen"
+GET_USER = f"/{PACKAGE}.UserService/GetUser"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def guarded(stack: ServeStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
+    """A door with low limits, a built client, and a page elsewhere that may use it."""
+    files = tmp_path_factory.mktemp("dist")
+    (files / "assets").mkdir()
+    (files / "index.html").write_text("<!doctype html><title>chat</title>")
+    (files / "assets" / "app-1a2b.js").write_text("// " + "x" * 5_000)
+    settings = {
+        "max_requests": 4,
+        "request_seconds": 1,
+        "allowed_origins": SHOP,
+        "allowed_hosts": "localhost,127.0.0.1",
+        "image_hosts": "img.example, *.cdn.example",
+        "client_dir": files,
+        "development_secret": "sk.dev.dev.tertulia-development-secret-not-for-production",
+    }
+    async with running_door(stack.address, stack.data.parent, **settings) as door:
+        yield door
+
+
+async def raw(door: Door, request: str, *, wait: float = 5) -> bytes:
+    """What comes back for the bytes of a request, until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(request.encode("latin-1"))
+    try:
+        async with asyncio.timeout(wait):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_every_answer_has_the_security_headers(guarded: Door) -> None:
+    http = Http(guarded.url, user_token("ann"))
+    for answer in (await http.get("/"), await http.get("/healthz"), await http.call("UserService/GetUser")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "set-cookie" not in answer.headers
+
+
+async def test_pages_may_load_their_own_files_and_pictures_of_listed_hosts_only(guarded: Door) -> None:
+    policy = (await Http(guarded.url).get("/")).headers["content-security-policy"]
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
+    assert rules["img-src"] == "'self' data: blob: https://img.example https://*.cdn.example"
+    assert rules["frame-ancestors"] == f"'self' {SHOP}"
+    assert "unsafe" not in policy
+    api = await Http(guarded.url).call("UserService/GetUser")
+    assert api.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert api.headers["cache-control"] == "no-store"
+
+
+async def test_only_listed_origins_may_read_the_answers(guarded: Door) -> None:
+    http = Http(guarded.url)
+    wishes = {"access_control_request_method": "POST", "access_control_request_headers": "authorization,content-type"}
+    allowed = await http.preflight(GET_USER, origin=SHOP, **wishes)
+    assert (allowed.status, allowed.headers["access-control-allow-origin"]) == (200, SHOP)
+    refused = await http.preflight(GET_USER, origin="https://evil.example", **wishes)
+    assert refused.status == 400
+    answer = await http.call("UserService/GetUser", origin="https://evil.example")
+    assert "access-control-allow-origin" not in answer.headers
+    answer = await http.call("UserService/GetUser", origin=SHOP)
+    assert answer.headers["access-control-allow-origin"] == SHOP
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_another_host_name_is_refused(guarded: Door) -> None:
+    answer = await raw(guarded, "GET /healthz HTTP/1.1\r\nhost: rebound.example\r\nconnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("path", [f"{GET_USER}?access_token=SECRET", f"{LISTEN}?token=SECRET", "/?Token=SECRET"])
+async def test_a_token_in_a_url_is_refused_and_not_logged(guarded: Door, path: str) -> None:
+    answer = await Http(guarded.url).post(path, b"{}")
+    assert (answer.status, answer.reason) == (401, "TOKEN_MISSING")
+    assert "SECRET" not in guarded.logged()
+
+
+async def test_a_token_is_not_logged_whatever_happens(guarded: Door) -> None:
+    http = Http(guarded.url, "SECRET")
+    assert (await http.call("UserService/GetUser")).status == 401
+    assert (await http.post(GET_USER, b"{")).status == 400
+    assert "SECRET" not in guarded.logged()
+
+
+@pytest.mark.parametrize("header", ["authorization", "tertulia-user", "user-agent", "x-anything", "content-type"])
+async def test_a_header_that_is_not_ascii_is_no_fault_of_the_server(guarded: Door, header: str) -> None:
+    content_type = "" if header == "content-type" else "content-type: application/json\r\n"
+    for value in ("caf\xe9", "caf\xc3\xa9", "\xff\xfe"):
+        request = (
+            f"POST {GET_USER} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2\r\n"
+            f"{content_type}{header}: {value}\r\n\r\n{{}}"
+        )
+        status = int((await raw(guarded, request)).split(b" ")[1])
+        assert status in {400, 401, 415}, value
+
+
+async def test_a_body_that_is_too_large_is_refused(guarded: Door) -> None:
+    body = json.dumps({"userId": "x" * 300_000}).encode()
+    answer = await Http(guarded.url, user_token("ann")).post(GET_USER, body)
+    assert (answer.status, answer.reason) == (429, "LIMIT_REACHED")
+
+
+async def test_a_bomb_is_not_unpacked(guarded: Door) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    assert len(bomb) < 64 * 1024
+    answer = await Http(guarded.url, user_token("ann")).post(GET_USER, bomb, content_encoding="gzip")
+    assert (answer.status, answer.json()["code"]) == (429, "resource_exhausted")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(guarded: Door) -> None:
+    head = f"POST {GET_USER} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    for path_head in (head, head.replace(GET_USER, LISTEN)):
+        answer = await raw(guarded, f"{path_head}content-length: 2\r\n\r\n{{", wait=10)
+        assert answer.startswith(b"HTTP/1.1 504 "), answer
+        assert b"DEADLINE_EXCEEDED" in answer
+
+
+async def test_headers_that_are_too_large_are_refused(guarded: Door) -> None:
+    answer = await raw(guarded, f"GET / HTTP/1.1\r\nhost: localhost\r\nx: {'y' * 100_000}\r\n\r\n")
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+
+
+async def test_more_requests_than_it_can_hold_are_refused_with_a_time_to_come_back(guarded: Door) -> None:
+    ann = f"ann-{secrets.token_hex(4)}"
+    await Http(guarded.url, server_token()).ask("UserService/UpsertUsers", {"users": [{"userId": ann}]})
+    http = Http(guarded.url, user_token(ann))
+    async with http.listen() as one, http.listen() as two, http.listen() as three, http.listen() as four:
+        for lines in (one, two, three, four):
+            await lines.until("caughtUp")
+        answer = await http.call("UserService/GetUser", {"userId": ann})
+        assert (answer.status, answer.reason) == (429, "OVERLOADED")
+        assert "google.rpc.RetryInfo" in [detail["type"] for detail in answer.json()["details"]]
+
+
+async def test_files_are_kept_as_long_as_their_names_allow(guarded: Door) -> None:
+    http = Http(guarded.url)
+    page = await http.get("/")
+    assert (page.status, page.headers["cache-control"]) == (200, "no-cache")
+    assert page.body == b"<!doctype html><title>chat</title>"
+    script = await http.get("/assets/app-1a2b.js")
+    assert script.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert script.headers["content-type"].startswith("text/javascript")
+    again = await http.get("/", if_none_match=page.headers["etag"])
+    assert again.status == 304
+
+
+@pytest.mark.parametrize("path", ["/../settings.py", "/..%2fsettings.py", "/%2e%2e/settings.py", "/nothing.js"])
+async def test_nothing_outside_of_the_clients_files_is_served(guarded: Door, path: str) -> None:
+    answer = await raw(guarded, f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_the_client_is_told_what_it_may_show(guarded: Door) -> None:
+    config = (await Http(guarded.url).get("/config.json")).json()
+    assert config == {"imageHosts": ["img.example", "*.cdn.example"], "development": True}
+
+
+async def test_in_development_anybody_gets_a_token_and_else_nobody(guarded: Door, door: Door) -> None:
+    answer = await Http(guarded.url).post("/development/token", b'{"userId": "ann"}')
+    token = answer.json()["token"]
+    assert (await Http(guarded.url, token).call("ChannelService/ListMyChannels")).status in {200, 404}
+    for body in (b"{", b"[]", b'{"userId": 7}', b"{}"):
+        assert (await Http(guarded.url).post("/development/token", body)).status == 400
+    assert (await Http(door.url).post("/development/token", b'{"userId": "ann"}')).status in {404, 405}
+
+
+async def test_without_a_built_client_the_page_says_how_to_build_it(stack: ServeStack, tmp_path: Path) -> None:
+    async with running_door(stack.address, stack.data.parent, client_dir=tmp_path / "nowhere") as door:
+        page = await Http(door.url).get("/")
+        assert page.status == 503
+        assert b"make web" in page.body
+        assert (await Http(door.url).get("/app.js")).status == 404
+
+
+async def test_it_is_ready_when_the_gateway_is(door: Door, tmp_path: Path) -> None:
+    assert (await Http(door.url).get("/readyz")).status == 200
+    async with running_door(f"127.0.0.1:{free_port()}", tmp_path) as alone:
+        assert (await Http(alone.url).get("/healthz")).status == 200
+        assert (await Http(alone.url).get("/readyz")).status == 503
+        answer = await Http(alone.url, user_token("ann")).call("UserService/GetUser", {"userId": "ann"})
+        assert (answer.status, answer.reason) == (503, "OUTCOME_UNKNOWN")
+        assert "127.0.0.1" not in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"allowed_origins": "*"}, "allowed_origins"),
+        ({"image_hosts": "img.example; script-src *"}, "image_hosts"),
+        ({"tls_certificate": "/nowhere/cert.pem"}, "tls_key"),
+        ({"tls_certificate": "/nowhere/cert.pem", "tls_key": "/nowhere/key.pem"}, "cannot use the certificate"),
+        ({"development_secret": "guess"}, "development_secret"),
+    ],
+)
+async def test_settings_that_cannot_be_keep_it_from_starting(
+    tmp_path: Path, settings: dict[str, object], says: str
+) -> None:
+    with pytest.raises(AssertionError, match=says):
+        async with running_door("127.0.0.1:1", tmp_path, **settings):
+            pass
+
+
+async def test_a_taken_address_keeps_it_from_starting(door: Door, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="is another process there"):
+        async with running_door("127.0.0.1:1", tmp_path, listen=f"127.0.0.1:{door.port}"):
+            pass
