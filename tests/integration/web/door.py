@@ -14,6 +14,7 @@ import pyqwest
 
 from tests.support.ports import free_port, until
 
+_START_SECONDS = 60.0  # a busy machine; usually it takes less than two
 _STOP_SECONDS = 20.0
 _ANSWER_SECONDS = 20.0
 PACKAGE = "tertulia.chat.v1"
@@ -66,7 +67,7 @@ async def running_door(gateway: str, folder: Path, **settings: object) -> AsyncI
         )
     door = Door(process, port, log, tls="tls_key" in settings)
     try:
-        await until(lambda: _accepts(door), "the door accepts connections")
+        await until(lambda: _accepts(door), "the door accepts connections", _START_SECONDS)
         yield door
     finally:
         await door.kill()
