@@ -66,8 +66,10 @@ def plan(places: Places, ports: Ports, elsewhere: Elsewhere, *, verbose: bool) -
     """The parts, each after those that it needs. `verbose`: they log to standard error instead of into files.
 
     Raises:
-        CannotStart: nats-server is not installed.
+        CannotStart: nats-server is not installed, or the channels are there and their logs are not.
     """
+    if not elsewhere.cassandra:
+        _require_logs(places)
     parts = [] if elsewhere.nats else [_nats(places, ports, verbose=verbose)]
     if elsewhere.cassandra:
         parts += _migrations(places, elsewhere, verbose=verbose)
@@ -105,7 +107,7 @@ def _services(places: Places, ports: Ports, elsewhere: Elsewhere) -> list[_Servi
             {
                 "listen": message_store,
                 "bus_address": bus,
-                **(_on_cassandra(elsewhere) or {"data_dir": str(places.data / "message_store")}),
+                **(_on_cassandra(elsewhere) or {"data_dir": str(_logs(places).parent)}),
             },
         ),
         _Service("presence", [NATS], {"listen": presence, "bus_address": bus}),
@@ -117,7 +119,7 @@ def _services(places: Places, ports: Ports, elsewhere: Elsewhere) -> list[_Servi
                 "bus_address": bus,
                 "message_store": message_store,
                 "development": "true",
-                **(_on_cassandra(elsewhere) or {"database": str(places.data / "channel" / "channel.sqlite")}),
+                **(_on_cassandra(elsewhere) or {"database": str(_channels(places))}),
             },
         ),
         *(
@@ -148,6 +150,25 @@ def _services(places: Places, ports: Ports, elsewhere: Elsewhere) -> list[_Servi
             ready=http_ready(ports.web),
         ),
     ]
+
+
+def _logs(places: Places) -> Path:
+    return places.data / "message_store" / "logs.sqlite"
+
+
+def _channels(places: Places) -> Path:
+    return places.data / "channel" / "channel.sqlite"
+
+
+def _require_logs(places: Places) -> None:
+    """channel starts after message_store has made its file. Without that, every channel would begin again at seq 1, below what
+    its members have read."""
+    logs, channels = _logs(places), _channels(places)
+    if channels.exists() and not logs.exists():
+        raise CannotStart(
+            f"{logs} is missing, but {channels} is there: all that was said in its channels. Bring it back, from a backup of "
+            f"the same time if need be; or remove {places.data} to begin with nothing"
+        )
 
 
 def _on_cassandra(elsewhere: Elsewhere) -> dict[str, str]:

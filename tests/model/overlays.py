@@ -1,9 +1,11 @@
 """Overlays, and the mark that never passes an event whose overlays are not durable.
 
 Readings taken:
-- The overlay of an edit is its text beside the target. Those of a deletion are the column `deleted` of the target, its
-  blanked texts, and the blanked body of every edit event of that target.
-- A deletion of what is deleted already is refused, like an edit.
+- The overlay of an edit is its text beside the target, and the seqs of all edits of the target: from there, and from nowhere
+  else, a deletion knows which to blank. Those of a deletion are the column `deleted` of the target, its blanked texts, and the
+  blanked body of every edit event of that target. The adapter calls what blanks *redactions*, and all of it *amendments*.
+- Reactions, replies and mentions follow from their events as edits do, and are not modelled.
+- A deletion of what is deleted already is refused, like an edit. (The owner answers it with the first one's seq.)
 - A mark is sent once and not waited for, except at a handover: a lost mark only makes others read more.
 """
 
@@ -21,14 +23,15 @@ def overlay_writes(process: Process, memory: LogMemory, seq: Seq) -> list[Write]
         return []
     if event.kind is Kind.EDIT:
         target.edited = memory.rows[seq].body
-        return [write_overlay(process, memory.log, target, {"edited": target.edited}, seq)]
+        target.edits = tuple(sorted({*target.edits, seq}))
+        edits = " ".join(map(str, target.edits))
+        return [write_overlay(process, memory.log, target, {"edited": target.edited, "edits": edits}, seq)]
     target.deleted, target.body, target.edited = True, "", ""
     writes = [write_overlay(process, memory.log, target, {"deleted": "deleted", "body": "", "edited": ""}, seq)]
     if process.world.protocol.edit_events_blanked:
-        for edit in memory.rows.values():
-            if edit.event.kind is Kind.EDIT and edit.event.target == target.seq and edit.seq < seq:
-                edit.body = ""
-                writes.append(write_overlay(process, memory.log, edit, {"body": ""}, seq))
+        for edit in (memory.rows[edit_seq] for edit_seq in target.edits if edit_seq in memory.rows):
+            edit.body = ""
+            writes.append(write_overlay(process, memory.log, edit, {"body": ""}, seq))
     return writes
 
 

@@ -75,7 +75,8 @@ def row_of(cells: Mapping[CellKey, Cell[CellValue]], seq: Seq, epoch: Epoch) -> 
         return None
     body = text_cell(cells, seq, epoch, "body")
     edited = text_cell(cells, seq, epoch, "edited")
-    return Row(seq, epoch, cell[1], body, edited, (seq, epoch, "deleted") in cells)
+    edits = tuple(map(int, text_cell(cells, seq, epoch, "edits").split()))
+    return Row(seq, epoch, cell[1], body, edited, (seq, epoch, "deleted") in cells, edits)
 
 
 def read_rows(world: World, log: LogId, chain: Chain, last: Seq) -> Steps[list[Row]]:

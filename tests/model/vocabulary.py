@@ -58,7 +58,7 @@ class Seal(NamedTuple):
     previous: Epoch
 
 
-Column: TypeAlias = Literal["event", "body", "edited", "deleted"]
+Column: TypeAlias = Literal["event", "body", "edited", "edits", "deleted"]
 CellKey: TypeAlias = tuple[Seq, Epoch, Column]
 CellValue: TypeAlias = Event | str
 
@@ -73,6 +73,7 @@ class Row:
     body: str
     edited: str = ""
     deleted: bool = False
+    edits: tuple[Seq, ...] = ()
 
     def shown(self) -> str:
         """The text that a reader shows: `deleted` wins over any text."""

@@ -16,14 +16,14 @@ _LONGEST_PAUSE_SECONDS = 1.0  # while no node is up, failures come at once
 
 
 async def until_durable(write: Callable[[], Awaitable[Result]]) -> Result:
-    """Repeat a write, or a read on the way to one, identically until it succeeds. Whoever is fenced meanwhile is cancelled: see
-    `opening`."""
+    """Repeat a write, or a read that much depends on, identically until it succeeds. Whoever is fenced meanwhile is cancelled:
+    see `opening`."""
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
             return await write()
         except CassandraUnavailable as error:
-            log.warning("write_repeated", error=str(error), after_seconds=pause)
+            log.warning("request_repeated", error=str(error), after_seconds=pause)
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from libs.runtime.errors import CannotStart
 from services.serve.places import Places
 from services.serve.plan import Elsewhere, Ports, plan
 
@@ -19,6 +20,18 @@ def test_nothing_listens_beyond_this_machine(first_metrics: int | None) -> None:
             if name.endswith("LISTEN"):
                 assert value.startswith(("unix:/data/run/", "127.0.0.1:")), f"{name}={value}"
     assert "127.0.0.1" in parts[0].command, "nats-server listens everywhere unless told otherwise"
+
+
+def test_channels_whose_logs_are_missing_are_not_begun_anew(tmp_path: Path) -> None:
+    places = PLACES._replace(data=tmp_path)
+    for name in ("channel/channel.sqlite", "message_store/logs.sqlite"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    assert plan(places, Ports([7420], 4222, None), HERE, verbose=False)
+    (tmp_path / "message_store" / "logs.sqlite").unlink()
+    with pytest.raises(CannotStart, match=r"logs\.sqlite is missing, but .*channel\.sqlite is there"):
+        plan(places, Ports([7420], 4222, None), HERE, verbose=False)
+    assert plan(places, Ports([7420], 4222, None), Elsewhere(cassandra="10.0.0.1", keyspace="chat"), verbose=False)
 
 
 def test_parts_come_after_what_they_need() -> None:
