@@ -133,7 +133,7 @@ class Appender:
         """Decide anew where a grant was renewed meanwhile."""
         refused = set()
         for append in batch:
-            if not append.decided:
+            if append.decided_version != append.grant.policy_version:
                 try:
                     append.decide()
                 except TertuliaError as error:
@@ -173,7 +173,7 @@ class Appender:
             if result.refusal == log_pb2.APPEND_REFUSAL_UNSPECIFIED:
                 append.sender.acked(append.request_id, result.seq, result.time_ms)
             else:
-                append.sender.failed(append.request_id, refusal_error(append.item.kind, result))
+                append.sender.failed(append.request_id, refusal_error(append.kind, result))
             senders.add(append.sender)
         for sender in senders:
             sender.flush()

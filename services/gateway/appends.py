@@ -92,9 +92,12 @@ class Append:
     grant: Grant
     server: bool
     """Asked for with a server key."""
+    kind: log_pb2.EventKind.ValueType
     item: log_pb2.AppendItem
     size: int
     """Bytes that it is counted with."""
+    decided_version: int = -1
+    """The policy version under which it was allowed; −1: it was not yet."""
     deadline: float = 0.0
     authorisations: int = 0
 
@@ -102,31 +105,34 @@ class Append:
     def lane(self) -> Lane:
         return (self.sender, self.grant.log.log_id)
 
-    @property
-    def decided(self) -> bool:
-        """It was allowed under what is known now."""
-        return self.item.policy_version == self.grant.policy_version
-
     def decide(self) -> None:
-        """Allow it under what is known now: the owner refuses it if there is a newer policy. Server keys may do
-        everything.
+        """Allow it under what is known now: the owner refuses it if there is a newer policy.
+
+        Server keys may do everything.
 
         Raises:
             PermissionDenied: NOT_ALLOWED or BLOCKED.
         """
-        item, grant = self.item, self.grant
+        grant = self.grant
         if not self.server:
-            _require(item.kind, grant)
-            may_moderate = grant.may_moderate
-            if item.kind == log_pb2.EVENT_KIND_MESSAGE:
-                item.slow_mode_ms = 0 if may_moderate else grant.slow_mode_ms
-            elif item.kind == log_pb2.EVENT_KIND_EDIT or (
-                item.kind == log_pb2.EVENT_KIND_DELETION and not may_moderate
-            ):
-                item.target_sender_user_id = item.sender_user_id
-            else:
-                item.ClearField("target_sender_user_id")
-        item.policy_version = grant.policy_version
+            self._decide_for_user(grant)
+        self.item.policy_version = self.decided_version = grant.policy_version
+
+    def _decide_for_user(self, grant: Grant) -> None:
+        item = self.item
+        if self.kind == log_pb2.EVENT_KIND_MESSAGE:
+            allowed = grant.may_send
+            item.slow_mode_ms = 0 if grant.may_moderate else grant.slow_mode_ms
+        elif self.kind == log_pb2.EVENT_KIND_REACTION:
+            allowed = grant.may_react
+        elif self.kind == log_pb2.EVENT_KIND_DELETION and grant.may_moderate:
+            allowed = True
+            item.ClearField("target_sender_user_id")
+        else:
+            allowed = grant.may_send
+            item.target_sender_user_id = item.sender_user_id
+        if not allowed:
+            raise not_allowed(grant)
 
 
 def new_append(
@@ -143,7 +149,7 @@ def new_append(
         content=content,
         target_seq=act.target_seq,
     )
-    return Append(sender, request_id, grant, caller.server, item, len(content) + _ITEM_BYTES)
+    return Append(sender, request_id, grant, caller.server, act.kind, item, len(content) + _ITEM_BYTES)
 
 
 async def allow(append: Append, grants: Grants) -> None:
@@ -159,17 +165,6 @@ async def allow(append: Append, grants: Grants) -> None:
     except PermissionDenied:
         await grants.renew(append.grant)
         append.decide()
-
-
-def _require(kind: log_pb2.EventKind.ValueType, grant: Grant) -> None:
-    if kind == log_pb2.EVENT_KIND_REACTION:
-        allowed = grant.may_react
-    elif kind == log_pb2.EVENT_KIND_DELETION:
-        allowed = grant.may_send or grant.may_moderate
-    else:
-        allowed = grant.may_send
-    if not allowed:
-        raise not_allowed(grant)
 
 
 def not_allowed(grant: Grant) -> PermissionDenied:
