@@ -97,7 +97,7 @@ class Append:
     size: int
     """Bytes that it is counted with."""
     decided_version: int = -1
-    """The policy version under which it was allowed; −1: it was not yet."""
+    """The policy version under which it was allowed; -1: it was not yet."""
     deadline: float = 0.0
     authorisations: int = 0
 

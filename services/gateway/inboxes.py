@@ -15,6 +15,8 @@ _LOG_SECONDS = 3_600.0
 _NO_CHANNEL = "-"  # asks for the inbox without its channels; were one called so, it would be described in vain
 _WHOLE_SECONDS = 120.0
 """For all parts of an inbox: the client has to read each before the next. 10,000 channels are 4 MB, so 35 kB/s will do."""
+_PART_SECONDS = 30.0
+"""For a part: before the first, channel reads all memberships and heads."""
 
 
 class Inboxes:
@@ -49,4 +51,4 @@ class Inboxes:
         request = access_pb2.OpenInboxRequest(
             application_id=caller.application_id, user_id=caller.user_id, channel_id=channel_id
         )
-        return parts_of(self._access.OpenInbox, request, timeout=_WHOLE_SECONDS)
+        return parts_of(self._access.OpenInbox, request, timeout=_WHOLE_SECONDS, part_timeout=_PART_SECONDS)

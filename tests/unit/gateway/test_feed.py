@@ -284,6 +284,18 @@ def test_a_deletion_that_is_rung_early_forgets_what_waits_before_it() -> None:
     assert reader.last == 3
 
 
+def test_a_deletion_that_is_found_in_the_log_forgets_the_bytes_before_it_too() -> None:
+    log = MemoryLog()
+    feed, _ = _feed(log)
+    with feed.recording():
+        log.say("secret")
+        feed.ring(log.doorbells(1, 1)[0])
+        log.delete(1)
+        feed.apply(log.segments(2, 2))
+        late = ToyReader(feed, "late", position=0, policy_version=0)
+        assert not feed.attach(late, late.push)
+
+
 def test_deleting_a_channel_raises_the_policy_so_that_nobody_attaches_who_does_not_know() -> None:
     log = MemoryLog()
     feed, _ = _feed(log)
