@@ -26,8 +26,9 @@ _SECOND_MS = 1_000
 _LAST_MESSAGES_BYTES = 8 * 1024 * 1024
 """Of the last messages in one OpenInbox, those of the latest channels first."""
 
-_PART_BYTES = 1024 * 1024
-"""A part of OpenInbox ends with the channel that reaches this."""
+_PART_BYTES = 256 * 1024
+"""A part of OpenInbox ends with the channel that reaches this: some 2,000 channels without details, between which other calls
+are served."""
 
 
 class AccessService(access_pb2_grpc.AccessServiceServicer):

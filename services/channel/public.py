@@ -1,7 +1,6 @@
 """Records of the directory as the public API shows them."""
 
 import hashlib
-from dataclasses import astuple
 
 import orjson
 from tertulia.chat.v1 import channel_pb2, event_pb2, role_pb2, user_pb2
@@ -55,7 +54,7 @@ def to_fields(fields: ChannelFields) -> event_pb2.ChannelFields:
 
 def etag_of(fields: ChannelFields) -> str:
     """Other fields, another etag; the same again, the same again."""
-    return hashlib.blake2b(orjson.dumps(astuple(fields)), digest_size=_ETAG_BYTES).hexdigest()
+    return hashlib.blake2b(orjson.dumps(fields), digest_size=_ETAG_BYTES).hexdigest()
 
 
 def to_permissions(permissions: Permissions) -> channel_pb2.ChannelPermissions:

@@ -112,8 +112,6 @@ class Seats:
         raise unavailable("the list of channels")
 
     async def _round(self, user: UserKey, channel_ids: Collection[str] | None, detailed: int) -> list[Seat]:
-        if channel_ids is None:
-            channel_ids = [member.key.channel_id for member in await self._directory.members.of_user(user)]
         mine = await self._memberships(user, channel_ids)
         keys = [member.key for _, member in mine]
         preferences = await self._preferences(user, keys)
@@ -130,10 +128,17 @@ class Seats:
         ]
         return await self._with_mentions(user, seats) if with_details else seats
 
-    async def _memberships(self, user: UserKey, channel_ids: Collection[str]) -> list[tuple[Channel, Member]]:
-        keys = [ChannelKey(user.application_id, channel_id) for channel_id in channel_ids]
-        channels = await self._directory.channels.get(keys)
-        rows = await self._directory.members.get([MemberKey(*key, user.user_id) for key in keys])
+    async def _memberships(self, user: UserKey, channel_ids: Collection[str] | None) -> list[tuple[Channel, Member]]:
+        members = self._directory.members
+        if channel_ids is None:
+            keys = [member.key.channel for member in await members.of_user(user)]
+            channels = await self._directory.channels.get(keys)
+            found = {member.key.channel: member for member in await members.of_user(user)}  # again: after the channels
+            rows: Sequence[Member | None] = [found.get(key) for key in keys]
+        else:
+            keys = [ChannelKey(user.application_id, channel_id) for channel_id in channel_ids]
+            channels = await self._directory.channels.get(keys)
+            rows = await members.get([MemberKey(*key, user.user_id) for key in keys])
         return [
             (channel, member)
             for channel, member in zip(channels, rows, strict=True)

@@ -7,8 +7,12 @@ from libs.directory.keys import MemberKey
 from libs.directory.positions import Position
 from libs.directory.sqlite.calls import Calls
 
-_GET = """SELECT read_seq, read_message_count, max(read_seq, delivered_seq) FROM positions
-    WHERE application_id = ? AND channel_id = ? AND user_id = ?"""
+_COLUMNS = "read_seq, read_message_count, max(read_seq, delivered_seq)"
+_GET = f"SELECT {_COLUMNS} FROM positions WHERE application_id = ? AND channel_id = ? AND user_id = ?"  # noqa: S608 - our own
+_OF_USER = f"SELECT channel_id, {_COLUMNS} FROM positions WHERE application_id = ? AND user_id = ?"  # noqa: S608
+
+_MANY = 100
+"""From so many channels of one user on, all rows of that user are read: 10,000 look-ups take six times as long."""
 
 
 class SqlitePositions:
@@ -27,6 +31,10 @@ class SqlitePositions:
 
     async def get(self, keys: Sequence[MemberKey]) -> Sequence[Position]:
         def query(connection: sqlite3.Connection) -> list[Position]:
+            users = {(key.application_id, key.user_id) for key in keys}
+            if len(users) == 1 and len(keys) >= _MANY:
+                of_user = {channel_id: row for channel_id, *row in connection.execute(_OF_USER, users.pop())}
+                return [Position(key, *of_user.get(key.channel_id, (0, 0, 0))) for key in keys]
             rows = (connection.execute(_GET, key).fetchone() for key in keys)
             return [Position(key, *(row or (0, 0, 0))) for key, row in zip(keys, rows, strict=True)]
 
