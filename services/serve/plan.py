@@ -139,7 +139,7 @@ def _services(places: Places, ports: Ports, elsewhere: Elsewhere) -> list[_Servi
         ),
         _Service(
             "web",
-            ["gateway"],
+            ["message_store", "presence", "channel"],  # it waits for the gateway by itself, and starts beside it
             {
                 "listen": f"{HOST}:{ports.web}",
                 "gateway": "ipv4:" + ",".join(f"{HOST}:{port}" for port in ports.gateways),
