@@ -1,29 +1,15 @@
 """People talk: the SDK against the whole stack."""
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
 import tertulia
 
+from tests.e2e.waiting import next_of
 from tests.support.people import make_group, person, together
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-Wanted = TypeVar("Wanted")
-
-
-async def next_of(
-    client: tertulia.Client, kind: type[Wanted], such: Callable[[Wanted], bool] = lambda _: True
-) -> Wanted:
-    """The next event of a kind, passing over others."""
-    async with asyncio.timeout(20):
-        async for event in client.events():
-            if isinstance(event, kind) and such(event):
-                return event
-    raise AssertionError(f"the client ended before {kind.__name__}")
 
 
 async def test_both_see_the_same_messages_at_the_seqs_that_were_acknowledged(stack: Stack) -> None:

@@ -28,6 +28,15 @@ async def make_group(address: str, channel_id: str, members: Sequence[str]) -> N
         await server.acting_for(members[0]).channels.create_group(list(members[1:]), channel_id=channel_id)
 
 
+async def make_channel(
+    address: str, kind: tertulia.ChannelKind, channel_id: str, creator: str, members: Sequence[str] = ()
+) -> None:
+    """A channel that only a back end can make, in the name of its creator."""
+    async with back_end(address) as server:
+        await server.users.ensure([creator, *members])
+        await server.acting_for(creator).channels.create(kind, members, name=channel_id, channel_id=channel_id)
+
+
 @asynccontextmanager
 async def together(address: str, *user_ids: str) -> AsyncIterator[list[tertulia.Client]]:
     """Several people's clients, connected."""

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import ServeStack, running_stack
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServeStack]:
     async with running_stack(tmp_path_factory.mktemp("stack") / "data") as running:
         yield running

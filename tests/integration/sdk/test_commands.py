@@ -34,6 +34,7 @@ async def test_a_conversation_by_commands(stack: Stack) -> None:
     assert (mine["channel"], mine["unread"], mine["kind"]) == ("cli", 2, "group")
     members = await stack.json("channels", "members", "cli", "--as", "ann")
     assert [(m["user"], m["role"]) for m in members] == [("ann", "owner"), ("ben", "member")]
+    assert await stack.json("channels", "members", "cli") == members, "the application sees the same"
 
 
 async def test_a_message_sent_again_under_its_id_takes_effect_once(stack: Stack) -> None:
