@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import grpc
 import pytest
@@ -12,7 +13,7 @@ from tests.support.ports import free_port, until
 from tests.unit.sdk.conftest import SECRET, Connect
 from tests.unit.sdk.fake_gateway import FakeGateway, serving
 from tests.unit.sdk.fake_log import Refusal
-from tests.unit.sdk.reading import next_event
+from tests.unit.sdk.reading import messages_until, next_event
 
 EXPIRED = Refusal(grpc.StatusCode.UNAUTHENTICATED, error_pb2.ERROR_REASON_TOKEN_EXPIRED)
 
@@ -40,6 +41,30 @@ async def test_the_addresses_are_tried_in_turn(address: str) -> None:
     nobody = f"127.0.0.1:{free_port()}"
     async with tertulia.connect([nobody, address], token=SECRET.user_token("alice")) as client:
         assert client.user_id == "alice"
+
+
+async def test_a_client_whose_gateway_goes_away_goes_on_at_another_one(gateway: FakeGateway) -> None:
+    gateway.channel("team", "alice", "bob")
+    async with serving(gateway) as first, AsyncExitStack() as others:
+        async with serving(gateway) as second:
+            client = tertulia.connect(f"{second},{first}", token=SECRET.user_token("alice"))
+            await others.enter_async_context(client)
+            gateway.say("team", "1")
+            await messages_until(client, "1")
+        gateway.say("team", "2")
+        await client.send("team", "3")
+        assert [message.text for message in await messages_until(client, "3")] == ["2", "3"]
+
+
+async def test_clients_spread_over_the_addresses(gateway: FakeGateway) -> None:
+    """Of 40 clients all begin at the same one of two with a probability of 2 to the power of −39."""
+    other = FakeGateway()
+    async with serving(gateway) as one, serving(other) as two, AsyncExitStack() as clients:
+        for _ in range(40):
+            client = tertulia.connect([one, two], token=SECRET.user_token("alice"))
+            await clients.enter_async_context(client)
+        assert gateway.connections
+        assert other.connections
 
 
 async def test_a_server_that_comes_back_is_found_again() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import tertulia
-from tertulia.addresses import with_port
+from tertulia.addresses import listed, with_port
 
 from tests.unit.sdk.conftest import Connect
 from tests.unit.sdk.fake_gateway import FakeGateway
@@ -26,6 +26,10 @@ from tests.unit.sdk.fake_gateway import FakeGateway
 )
 def test_an_address_without_a_port_is_at_the_default_one(given: str, meant: str) -> None:
     assert with_port(given) == meant
+
+
+def test_several_addresses_are_separated_by_commas_or_given_one_by_one() -> None:
+    assert listed("a:1, b,") == listed(["a:1", "b"]) == ["a:1", "b:7420"]
 
 
 async def _first_event(client: tertulia.Client) -> None:
