@@ -57,7 +57,7 @@ async def test_a_client_whose_gateway_goes_away_goes_on_at_another_one(gateway: 
 
 
 async def test_clients_spread_over_the_addresses(gateway: FakeGateway) -> None:
-    """Of 40 clients all begin at the same one of two with a probability of 2 to the power of −39."""
+    """That all of 40 begin at the same one of two happens once in 500 billion times."""
     other = FakeGateway()
     async with serving(gateway) as one, serving(other) as two, AsyncExitStack() as clients:
         for _ in range(40):
