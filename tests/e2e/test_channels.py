@@ -133,7 +133,8 @@ async def test_a_block_silences_a_direct_channel_and_what_the_other_does_counts_
         with pytest.raises(tertulia.PermissionDenied):
             await carl.channels.create_group(["bea"], name="come on")
         await bea.users.unblock("carl")
-        await until(lambda: bea.joined[direct].permissions.send, "the direct channel is open again")
+        await until(lambda: bea.joined[direct].permissions.send, "the direct channel is open to her again")
+        await until(lambda: carl.joined[direct].permissions.send, "and to him")
         await carl.send(direct, "friends?")
 
 
