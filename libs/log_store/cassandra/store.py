@@ -44,7 +44,8 @@ MARK_SECONDS = 1.0
 """How often a log's mark is written at most."""
 
 _LOGS_AT_ONCE = 16
-"""So many heads are looked up by one pair of requests."""
+"""So many heads are looked up by one pair of requests. 5,000 logs at rest cost 1.3 s of CPU here with 16 at a time, 2.8 s with 4;
+with 64 single requests took longer than a request may."""
 
 _EAGER_LOGS_AT_A_TIME = 8
 _OWNED_BYTES = 64 * 1024 * 1024  # some 40,000 logs, with last messages of usual size

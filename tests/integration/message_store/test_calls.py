@@ -92,6 +92,22 @@ async def test_twenty_thousand_heads_are_one_call(store: MessageStore, log: log_
         await store.heads([*logs, log, new_log()])
 
 
+async def test_mentions_are_counted_and_slow_mode_says_how_long_to_wait(
+    store: MessageStore, log: log_pb2.LogKey
+) -> None:
+    first, second = item("1", log=log), item("2", log=log)
+    content = event_pb2.Event.FromString(first.content)
+    content.message.mentioned_user_ids.append("carol")
+    first.content = content.SerializeToString()
+    second.slow_mode_ms = 3_600_000
+    response = await call(store.stub.Append, log_pb2.AppendRequest(items=[first, second]))
+    assert response.results[1].refusal == log_pb2.APPEND_REFUSAL_SLOW_MODE
+    assert 0 < response.results[1].retry_after_ms <= 3_600_000
+    queries = [log_pb2.MentionQuery(log=log, user_id=user) for user in ("carol", "dave")]
+    counts = await call(store.stub.MentionCounts, log_pb2.MentionCountsRequest(queries=queries))
+    assert list(counts.mention_counts) == [1, 0]
+
+
 async def test_changes_name_the_logs_of_a_shard(store: MessageStore, log: log_pb2.LogKey) -> None:
     await store.append(item("1", log=log), item("2", log=log))
     shard = shard_of(LogKey(log.application_id, log.log_id))
@@ -110,6 +126,11 @@ async def test_changes_name_the_logs_of_a_shard(store: MessageStore, log: log_pb
         ("Read", log_pb2.ReadRequest(from_seq=1, to_seq=1, limit=1), "log.application_id"),
         ("Heads", log_pb2.HeadsRequest(logs=[LOG, log_pb2.LogKey(application_id="app")]), "logs[1].log_id"),
         ("Counts", log_pb2.CountsRequest(positions=[log_pb2.LogPosition()]), "positions[0].log.application_id"),
+        (
+            "MentionCounts",
+            log_pb2.MentionCountsRequest(queries=[log_pb2.MentionQuery()]),
+            "queries[0].log.application_id",
+        ),
         ("Changes", log_pb2.ChangesRequest(shard=256, limit=1), "shard"),
         ("Changes", log_pb2.ChangesRequest(shard=-1, limit=1), "shard"),
         ("Changes", log_pb2.ChangesRequest(shard=1, after="forged", limit=1), "after"),
