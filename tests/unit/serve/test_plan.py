@@ -31,7 +31,9 @@ def test_channels_whose_logs_are_missing_are_not_begun_anew(tmp_path: Path) -> N
     (tmp_path / "message_store" / "logs.sqlite").unlink()
     with pytest.raises(CannotStart, match=r"logs\.sqlite is missing, but .*channel\.sqlite is there"):
         plan(places, Ports([7420], 7480, 4222, None), HERE, verbose=False)
-    assert plan(places, Ports([7420], 7480, 4222, None), Elsewhere(cassandra="10.0.0.1", keyspace="chat"), verbose=False)
+    assert plan(
+        places, Ports([7420], 7480, 4222, None), Elsewhere(cassandra="10.0.0.1", keyspace="chat"), verbose=False
+    )
 
 
 def test_parts_come_after_what_they_need() -> None:
