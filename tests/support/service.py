@@ -12,6 +12,7 @@ from libs.rpc.health import says_serving
 from tests.support.ports import until
 from tests.support.unlimited import UNLIMITED
 
+_START_SECONDS = 60.0  # on a busy machine; usually it takes about one
 _STOP_SECONDS = 20.0
 
 
@@ -32,7 +33,7 @@ class ServiceProcess:
     async def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(*self._command(), env=self._environment(), stderr=log)
-        await until(self._is_up, f"{self.service} answers")
+        await until(self._is_up, f"{self.service} answers", _START_SECONDS)
 
     async def start_another(self, **settings: object) -> tuple[int, str]:
         """Start a second one, with some settings otherwise, that is to end by itself: its exit code, and what it logged."""

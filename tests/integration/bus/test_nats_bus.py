@@ -1,6 +1,7 @@
 """The bus on a real NATS: what it promises while all is well, and that it never waits for a server that is away or frozen."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -11,10 +12,10 @@ from libs.bus import Bus
 from libs.bus.nats import nats_bus
 from libs.bus.port import MAX_PAYLOAD_BYTES, BusUnavailable
 from libs.runtime.errors import CannotStart
-from tests.support.nats import NatsServer, nats_server
+from tests.support.nats import NatsServer, any_nats, nats_server
 from tests.support.ports import until
 
-SUBJECT = "tertulia.test"
+SUBJECT = f"tertulia.test.{secrets.token_hex(4)}"
 LARGE = bytes(MAX_PAYLOAD_BYTES)
 MORE_THAN_SOCKETS_TAKE = 10  # of `LARGE`: the rest waits in this process
 
@@ -32,7 +33,14 @@ async def bus_at(address: str) -> AsyncIterator[Bus]:
 
 
 @pytest.fixture
-async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
+async def bus() -> AsyncIterator[Bus]:
+    """On a server that the test does not break."""
+    async with any_nats() as address, bus_at(address) as bus:
+        yield bus
+
+
+@pytest.fixture
+async def bus_of_it(nats: NatsServer) -> AsyncIterator[Bus]:
     async with bus_at(nats.address) as bus:
         yield bus
 
@@ -108,18 +116,18 @@ async def test_an_address_that_is_none_is_said_to_be_so(address: str) -> None:
 
 
 async def test_after_an_outage_it_is_back_with_its_subscriptions_and_says_that_payloads_may_be_lost(
-    nats: NatsServer, bus: Bus
+    nats: NatsServer, bus_of_it: Bus
 ) -> None:
     heard: asyncio.Queue[bytes] = asyncio.Queue()
     disturbed = asyncio.Event()
-    bus.on_disturbance(disturbed.set)
-    await bus.subscribe(SUBJECT, heard.put_nowait)
-    await bus.flush()
+    bus_of_it.on_disturbance(disturbed.set)
+    await bus_of_it.subscribe(SUBJECT, heard.put_nowait)
+    await bus_of_it.flush()
     await nats.kill()
 
     async def noticed() -> bool:
         try:
-            await bus.flush()
+            await bus_of_it.flush()
         except BusUnavailable:
             return True
         return False
@@ -127,12 +135,12 @@ async def test_after_an_outage_it_is_back_with_its_subscriptions_and_says_that_p
     await until(noticed, "the outage is noticed")
     for _ in range(MORE_THAN_SOCKETS_TAKE):  # beyond what is kept they are dropped, and nobody waits
         async with asyncio.timeout(1):
-            await bus.publish(SUBJECT + ".other", LARGE)
+            await bus_of_it.publish(SUBJECT + ".other", LARGE)
     await nats.start()
     async with asyncio.timeout(10):
         await disturbed.wait()
-        await bus.flush()
-        await bus.publish(SUBJECT, b"back")
+        await bus_of_it.flush()
+        await bus_of_it.publish(SUBJECT, b"back")
         assert await heard.get() == b"back"
 
 
@@ -154,6 +162,6 @@ async def test_a_frozen_server_keeps_nobody_from_stopping(nats: NatsServer) -> N
     async with asyncio.timeout(10):
         async with bus_at(nats.address) as bus:
             await bus.flush()
-            nats.freeze()
+            await nats.freeze()
             for _ in range(MORE_THAN_SOCKETS_TAKE):
                 await bus.publish(SUBJECT, LARGE)

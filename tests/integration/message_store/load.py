@@ -1,7 +1,10 @@
 """Senders that never stop, and what they were promised."""
 
 import asyncio
+import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from libs.rpc.errors import TertuliaError
 from tests.integration.message_store.process import MessageStore, item
@@ -18,6 +21,10 @@ class Load:
         self._stopping = False
         self.acknowledged: dict[str, int] = {}
         self.retried: set[str] = set()
+        self.errors = 0
+        """Tries that were not acknowledged."""
+        self.worst_seconds = 0.0
+        """The longest that a sender waited for an acknowledgement, all tries together."""
         self.most_seen = 0
 
     async def run(self) -> None:
@@ -34,19 +41,34 @@ class Load:
             number += 1
             client_id = f"{sender}-{number}"
             message = item(client_id, after_seq=self.most_seen)
+            begun = time.monotonic()
             while client_id not in self.acknowledged:
                 try:
                     (seq,) = await self._store.append(message)
                 except TertuliaError:
                     self.retried.add(client_id)
+                    self.errors += 1
                     await asyncio.sleep(0.02)  # the pace of a client that tries again
                 else:
                     self.acknowledged[client_id] = seq
+                    self.worst_seconds = max(self.worst_seconds, time.monotonic() - begun)
                     self.most_seen = max(self.most_seen, seq)
 
     async def until_more(self, count: int) -> None:
         target = len(self.acknowledged) + count
         await until(lambda: len(self.acknowledged) >= target, f"{count} more acknowledged", seconds=30)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """They send while the body runs, and some before and after it; then the log must hold what was acknowledged."""
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(self.run())
+            await self.until_more(50)
+            yield
+            await self.until_more(50)
+            self.stop()
+            await running
+        await self.check()
 
     async def check(self) -> None:
         """The log holds every acknowledged message at its seq, and none twice."""

@@ -1,6 +1,5 @@
 """The process under load dies, stops, runs out of disk, loses NATS: nothing acknowledged is lost, doubled or reordered."""
 
-import asyncio
 import json
 import resource
 
@@ -13,17 +12,12 @@ from tests.integration.message_store.process import LOG, OTHER, MessageStore, it
 
 async def test_after_kill_9_under_load_everything_acknowledged_is_there_once(store: MessageStore) -> None:
     load = Load(store)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(load.run())
+    async with load.running():
         for _ in range(3):
             await load.until_more(100)
             await store.process.kill()
             await store.process.start()
-        await load.until_more(100)
-        load.stop()
-        await running
     assert load.retried, "some sends were cut off, or this showed nothing"
-    await load.check()
     for client_id, seq in list(load.acknowledged.items())[-100:]:
         assert await store.append(item(client_id)) == [seq]
 
@@ -36,16 +30,9 @@ async def test_a_restart_is_a_new_incarnation(store: MessageStore) -> None:
 
 
 async def test_a_stop_under_load_answers_what_is_open_and_exits_with_0(store: MessageStore) -> None:
-    load = Load(store)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(load.run())
-        await load.until_more(100)
+    async with Load(store).running():
         assert await store.process.stop() == 0
         await store.process.start()
-        await load.until_more(100)
-        load.stop()
-        await running
-    await load.check()
 
 
 async def test_on_a_full_disk_appends_are_unavailable_and_nothing_is_lost(store: MessageStore) -> None:
