@@ -1,6 +1,7 @@
-"""Whether a process answers."""
+"""Whether a process answers. `python -m services.serve.ready ADDRESS` asks a service, for a container's health check."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 
 from libs.rpc.client import open_channel
@@ -51,3 +52,11 @@ def nats_serving(port: int) -> Ready:
         return greeting.startswith(b"INFO ")
 
     return ready
+
+
+async def _answer(address: str) -> int:
+    return 0 if await grpc_serving(address)() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_answer(sys.argv[1])))

@@ -1,0 +1,1 @@
+"""What `deploy` holds says what the code asks for."""
