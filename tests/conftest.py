@@ -1,13 +1,43 @@
+"""What is dear to make, once for all tests of a worker. Who uses a keyspace empties it first."""
+
+import asyncio
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 
 import pytest
 
 from tests.support.cassandra import shared_cassandra
 from tests.support.cql import ContactPoint
+from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspace
+from tests.support.log_keyspace import LogKeyspace, keyspace_of_all, log_keyspace
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
 def cassandra() -> Iterator[ContactPoint]:
-    """A node that nobody may break; its users make keyspaces of their own."""
+    """A node that nobody may break."""
     with shared_cassandra() as points:
         yield points[0]
+
+
+@pytest.fixture(scope="session")
+def logs_in_cassandra(cassandra: ContactPoint) -> Iterator[LogKeyspace]:
+    yield from _opened(log_keyspace(cassandra))
+
+
+@pytest.fixture(scope="session")
+def directory_in_cassandra(cassandra: ContactPoint) -> Iterator[DirectoryKeyspace]:
+    yield from _opened(directory_keyspace(cassandra))
+
+
+@pytest.fixture(scope="session")
+def everything_in_cassandra(cassandra: ContactPoint) -> Iterator[LogKeyspace]:
+    yield from _opened(keyspace_of_all(cassandra))
+
+
+def _opened(keyspace: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    with asyncio.Runner() as runner:
+        yield runner.run(keyspace.__aenter__())
+        runner.run(keyspace.__aexit__(None, None, None))

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cql import ContactPoint
-from tests.support.log_keyspace import LogKeyspace, log_keyspace
+from tests.support.log_keyspace import LogKeyspace
 from tests.support.stack import Stack
 from tests.support.stacks import BOTH, stack_of
 
@@ -17,6 +16,7 @@ async def stack(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 @pytest.fixture
-async def logs(cassandra: ContactPoint) -> AsyncIterator[LogKeyspace]:
-    async with log_keyspace(cassandra) as logs:
-        yield logs
+async def logs(logs_in_cassandra: LogKeyspace) -> LogKeyspace:
+    """A keyspace as if it were new."""
+    await logs_in_cassandra.renew()
+    return logs_in_cassandra

@@ -71,9 +71,7 @@ async def on_ring(folder: Path, nodes: int, *, in_memory: bool) -> AsyncIterator
         cassandra_ring(nodes, in_memory=in_memory) as ring,
         log_keyspace(ring.nodes[0].point, replicas=nodes) as logs,
     ):
-        await ring.settled()
-        points = ",".join(map(str, ring.contact_points))
-        settings = {"store": "cassandra", "cassandra_nodes": points, "cassandra_keyspace": logs.name}
+        settings = {**logs.settings, "cassandra_nodes": ",".join(map(str, ring.contact_points))}
         async with message_store(folder, **settings) as store:
             yield ring, store
 
@@ -139,10 +137,8 @@ async def _figures(scenario: str, times: int, folder: Path) -> Outcome:
     if scenario == "ring":
         return await one_of_three_nodes_fails(folder, times)
     with shared_cassandra() as points:
-        async with log_keyspace(points[0]) as logs:
-            settings = {"store": "cassandra", "cassandra_nodes": str(logs.point), "cassandra_keyspace": logs.name}
-            async with message_store(folder, **settings) as store:
-                return await owner_is_killed(store, times)
+        async with log_keyspace(points[0]) as logs, message_store(folder, **logs.settings) as store:
+            return await owner_is_killed(store, times)
 
 
 def main() -> None:

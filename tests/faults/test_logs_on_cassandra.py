@@ -19,8 +19,7 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("cassandra-rings
 async def test_after_kill_9_under_load_the_restarted_owner_goes_on_without_waiting_for_silence(
     logs: LogKeyspace, tmp_path: Path
 ) -> None:
-    settings = {"store": "cassandra", "cassandra_nodes": str(logs.point), "cassandra_keyspace": logs.name}
-    async with message_store(tmp_path, **settings) as store:
+    async with message_store(tmp_path, **logs.settings) as store:
         outcome = await owner_is_killed(store, times=3)
     assert outcome.errors, "some sends were cut off, or this showed nothing"
 

@@ -18,14 +18,14 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from tests.support.backends import NoBackend, Rung, choose, skip_without
 from tests.support.cassandra_config import CQL_PORT, CommitLog
 from tests.support.cassandra_ring import OWN_RUNGS, CassandraRing, create_keyspace, running_ring
 from tests.support.cassandra_shared import user
-from tests.support.cql import ContactPoint, cql
+from tests.support.cql import ContactPoint, Cql, cql
 
 ADDRESS = "TERTULIA_TEST_CASSANDRA"
 
@@ -93,6 +93,20 @@ async def keyspace(point: ContactPoint, prefix: str = "test", replicas: int = 1)
         ):  # a ring whose node was killed keeps it; it goes as a whole
             async with cql(point) as connection:
                 await connection.query(f"DROP KEYSPACE {name}")
+
+
+async def tables_of(connection: Cql, name: str) -> set[str]:
+    """The tables of a keyspace."""
+    rows = await connection.query(f"SELECT table_name FROM system_schema.tables WHERE keyspace_name = '{name}'")  # noqa: S608
+    return {table.decode() for (table,) in rows if table is not None}
+
+
+async def empty(point: ContactPoint, name: str, keep: Collection[str] = ()) -> None:
+    """Empty the tables of a keyspace, except `keep` and the record of its schema: far quicker than to make them anew."""
+    async with cql(point) as connection:
+        for table in await tables_of(connection, name) - {"schema_migration", *keep}:
+            if await connection.query(f"SELECT * FROM {name}.{table} LIMIT 1"):  # noqa: S608 - much cheaper than to truncate
+                await connection.query(f"TRUNCATE {name}.{table}")
 
 
 async def _up(nodes: int, commit_log: CommitLog) -> None:

@@ -7,21 +7,7 @@ from typing import NamedTuple
 from libs.cassandra import ContactPoint, Session, cassandra_session, migrate
 from libs.directory.cassandra import COMPONENT, MIGRATIONS
 from tests.support import cql
-from tests.support.cassandra import keyspace
-
-_TABLES = (
-    "applications",
-    "application_keys",
-    "users",
-    "channels",
-    "pending_changes",
-    "members",
-    "channels_of_user",
-    "positions",
-    "preferences",
-    "blocks",
-    "names",
-)
+from tests.support.cassandra import empty, keyspace
 
 
 class DirectoryKeyspace(NamedTuple):
@@ -40,9 +26,7 @@ class DirectoryKeyspace(NamedTuple):
 
     async def empty(self) -> None:
         """Remove everything."""
-        async with cql.cql(self.point) as connection:
-            for table in _TABLES:
-                await connection.query(f"TRUNCATE {self.name}.{table}")
+        await empty(self.point, self.name)
 
 
 @asynccontextmanager

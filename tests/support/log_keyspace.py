@@ -5,11 +5,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple
 
 from libs.cassandra import ContactPoint, Session, cassandra_session, migrate
+from libs.directory import cassandra as directory
 from libs.log_store.cassandra import COMPONENT, MIGRATIONS
 from tests.support import cql
-from tests.support.cassandra import keyspace
+from tests.support.cassandra import empty, keyspace, tables_of
 
-_TABLES = ("log", "log_overlay", "log_mention", "log_epoch", "log_mark", "dirty", "dirty_span")
+_OWNERSHIP = ("shard", "fence", "heartbeat")
+_FREE_SHARDS = [text for migration in MIGRATIONS for text in migration.statements if text.startswith("BEGIN")]
 
 
 class LogKeyspace(NamedTuple):
@@ -21,16 +23,27 @@ class LogKeyspace(NamedTuple):
     def session(self) -> AbstractAsyncContextManager[Session]:
         return cassandra_session([ContactPoint(*self.point)], self.name)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a service is told to use it."""
+        return {"store": "cassandra", "cassandra_nodes": str(self.point), "cassandra_keyspace": self.name}
+
     async def empty(self) -> None:
         """Remove all logs; ownerships, and with them the epochs, go on."""
+        await empty(self.point, self.name, keep=_OWNERSHIP)
+
+    async def renew(self) -> None:
+        """Make it as it was before anybody used it. Nobody may use it now."""
+        await empty(self.point, self.name)
         async with cql.cql(self.point) as connection:
-            for table in _TABLES:
-                await connection.query(f"TRUNCATE {self.name}.{table}")
+            for statement in _FREE_SHARDS:
+                await connection.query(statement.replace("ks.", f"{self.name}."))
 
     async def contents(self) -> bytes:
         """Every value in every row of the logs' tables, as they are read."""
         async with cql.cql(self.point) as connection:
-            found = [await connection.query(f"SELECT * FROM {self.name}.{table}") for table in _TABLES]  # noqa: S608
+            tables = sorted(await tables_of(connection, self.name))
+            found = [await connection.query(f"SELECT * FROM {self.name}.{table}") for table in tables]  # noqa: S608
         return b"\0".join(value for table in found for row in table for value in row if value is not None)
 
 
@@ -41,4 +54,13 @@ async def log_keyspace(point: cql.ContactPoint, replicas: int = 1) -> AsyncItera
         logs = LogKeyspace(point, name)
         async with logs.session() as session:
             await migrate(session, COMPONENT, MIGRATIONS)
+        yield logs
+
+
+@asynccontextmanager
+async def keyspace_of_all(point: cql.ContactPoint, replicas: int = 1) -> AsyncIterator[LogKeyspace]:
+    """A new one which has the tables of the directory, too."""
+    async with log_keyspace(point, replicas) as logs:
+        async with logs.session() as session:
+            await migrate(session, directory.COMPONENT, directory.MIGRATIONS)
         yield logs

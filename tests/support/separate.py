@@ -9,12 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from libs.cassandra import ContactPoint, cassandra_session, migrate
-from libs.directory import cassandra as directory
-from libs.log_store import cassandra as log_store
 from libs.rpc.client import open_channel
-from tests.support import cql
-from tests.support.cassandra import keyspace
+from tests.support.log_keyspace import LogKeyspace
 from tests.support.nats import NatsServer, nats_server
 from tests.support.ports import free_port
 from tests.support.service import ServiceProcess
@@ -72,12 +68,10 @@ class SeparateStack(Stack):
 
 
 @asynccontextmanager
-async def separate_stack(
-    folder: Path, point: cql.ContactPoint, *, gateways: int = 1, replicas: int = 1
-) -> AsyncIterator[SeparateStack]:
-    """All of it, with a keyspace and a NATS of its own; stopped gracefully afterwards. Logs are in `folder`."""
-    async with tables_for_all(point, replicas) as name, nats_server() as nats, AsyncExitStack() as connections:
-        on_cassandra = {"store": "cassandra", "cassandra_nodes": str(point), "cassandra_keyspace": name}
+async def separate_stack(folder: Path, keyspace: LogKeyspace, *, gateways: int = 1) -> AsyncIterator[SeparateStack]:
+    """All of it, on a keyspace with the tables of all and a NATS of its own; stopped gracefully afterwards. Logs are in `folder`."""
+    async with nats_server() as nats, AsyncExitStack() as connections:
+        on_cassandra = keyspace.settings
         addresses = {service: f"127.0.0.1:{free_port()}" for service in ("message_store", "presence", "channel")}
         services: dict[str, ServiceProcess] = {}
 
@@ -109,13 +103,3 @@ async def separate_stack(
             await stack.stop()
         finally:
             await stack.kill_all()
-
-
-@asynccontextmanager
-async def tables_for_all(point: cql.ContactPoint, replicas: int = 1) -> AsyncIterator[str]:
-    """A new keyspace with the tables of every service, dropped afterwards."""
-    async with keyspace(point, "tertulia", replicas) as name:
-        async with cassandra_session([ContactPoint(*point)], name) as session:
-            await migrate(session, log_store.COMPONENT, log_store.MIGRATIONS)
-            await migrate(session, directory.COMPONENT, directory.MIGRATIONS)
-        yield name

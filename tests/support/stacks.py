@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.log_keyspace import LogKeyspace
 from tests.support.separate import separate_stack
 from tests.support.stack import Stack, running_stack
 
@@ -23,6 +24,7 @@ async def stack_of(request: pytest.FixtureRequest, folder: Path, *, gateways: in
         async with running_stack(folder / "data", "--gateways", str(gateways)) as stack:
             yield stack
     else:
-        point = request.getfixturevalue("cassandra")
-        async with separate_stack(folder, point, gateways=gateways) as separate:
+        keyspace: LogKeyspace = request.getfixturevalue("everything_in_cassandra")
+        await keyspace.renew()
+        async with separate_stack(folder, keyspace, gateways=gateways) as separate:
             yield separate

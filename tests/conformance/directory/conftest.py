@@ -1,7 +1,7 @@
 """Every test of this folder runs over every engine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -10,21 +10,11 @@ import pytest
 from libs.directory import Directory
 from libs.directory.cassandra import cassandra_directory
 from libs.directory.sqlite import sqlite_directory
-from tests.support.cassandra import shared_cassandra
-from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspace
+from tests.support.directory_keyspace import DirectoryKeyspace
 
 ENGINES = ("sqlite", "cassandra")
 
 OpenDirectory = Callable[[], AbstractAsyncContextManager[Directory]]
-
-
-@pytest.fixture(scope="session")
-def directory_in_cassandra() -> Iterator[DirectoryKeyspace]:
-    """One keyspace for all tests of a worker: to make its tables takes longer than a test."""
-    with shared_cassandra() as points, asyncio.Runner() as runner:
-        opening = directory_keyspace(points[0])
-        yield runner.run(opening.__aenter__())
-        runner.run(opening.__aexit__(None, None, None))
 
 
 @pytest.fixture(params=ENGINES)

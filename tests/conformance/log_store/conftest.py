@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -11,20 +11,10 @@ import pytest
 from libs.log_store import LogStore
 from libs.log_store.cassandra import cassandra_log_store
 from libs.log_store.sqlite import sqlite_log_store
-from tests.support.cassandra import shared_cassandra
-from tests.support.log_keyspace import LogKeyspace, log_keyspace
+from tests.support.log_keyspace import LogKeyspace
 
 OpenStore = Callable[[], AbstractAsyncContextManager[LogStore]]
 Contents = Callable[[], Awaitable[bytes]]
-
-
-@pytest.fixture(scope="session")
-def logs_in_cassandra() -> Iterator[LogKeyspace]:
-    """One keyspace for all tests of a worker: to make its tables takes longer than a test."""
-    with shared_cassandra() as points, asyncio.Runner() as runner:
-        opening = log_keyspace(points[0])
-        yield runner.run(opening.__aenter__())
-        runner.run(opening.__aexit__(None, None, None))
 
 
 @pytest.fixture(params=["sqlite", "cassandra"])

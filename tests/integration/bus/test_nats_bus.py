@@ -115,6 +115,21 @@ async def test_an_address_that_is_none_is_said_to_be_so(address: str) -> None:
             pass
 
 
+async def test_a_server_that_is_down_at_first_is_waited_for(nats: NatsServer) -> None:
+    await nats.kill()
+
+    async def use() -> None:
+        async with bus_at(nats.address) as bus:
+            await bus.flush()
+
+    using = asyncio.create_task(use())
+    done, _ = await asyncio.wait([using], timeout=0.5)
+    assert not done, "it neither fails nor goes on without a server"
+    await nats.start()
+    async with asyncio.timeout(10):
+        await using
+
+
 async def test_after_an_outage_it_is_back_with_its_subscriptions_and_says_that_payloads_may_be_lost(
     nats: NatsServer, bus_of_it: Bus
 ) -> None:

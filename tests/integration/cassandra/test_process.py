@@ -33,7 +33,7 @@ def on(point: ContactPoint, name: str) -> dict[str, str]:
 
 @pytest.fixture
 async def store(logs: LogKeyspace, tmp_path: Path) -> AsyncIterator[MessageStore]:
-    async with message_store(tmp_path, **on(*logs)) as store:
+    async with message_store(tmp_path, **logs.settings) as store:
         yield store
 
 
@@ -56,7 +56,7 @@ async def test_an_owner_that_is_woken_after_its_takeover_exits_without_acknowled
     address = f"unix:{tmp_path}/successor.sock"
     async with open_channel(address) as channel:
         successor = ServiceProcess(
-            "message_store", address, channel, tmp_path / "log2", bus_address=store.nats.address, **on(*logs)
+            "message_store", address, channel, tmp_path / "log2", bus_address=store.nats.address, **logs.settings
         )
         try:
             await successor.start()
@@ -99,11 +99,11 @@ async def test_without_cassandra_it_waits_and_can_be_stopped(tmp_path: Path) -> 
     ],
 )
 async def test_a_schema_that_does_not_fit_keeps_it_from_starting(
-    logs: LogKeyspace, change: str, complaint: str
+    logs_to_break: LogKeyspace, change: str, complaint: str
 ) -> None:
-    async with cql(logs.point) as connection:
-        await connection.query(change.format(logs.name))
-    assert complaint in await _refusal(on(*logs))
+    async with cql(logs_to_break.point) as connection:
+        await connection.query(change.format(logs_to_break.name))
+    assert complaint in await _refusal(logs_to_break.settings)
 
 
 @pytest.mark.parametrize(

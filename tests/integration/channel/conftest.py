@@ -1,24 +1,19 @@
 """One set of processes for all tests of a module; people and channels are each test's own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from tests.integration.channel.parts import Parts, running_parts
 from tests.integration.channel.people import Cast
-from tests.support.cassandra import shared_cassandra
-from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspace
+from tests.support.directory_keyspace import DirectoryKeyspace
 
 
 @pytest.fixture(scope="session")
-def in_cassandra() -> Iterator[DirectoryKeyspace]:
-    """One keyspace for all tests of a worker: to make its tables takes longer than many a test."""
-    with shared_cassandra() as points, asyncio.Runner() as runner:
-        opening = directory_keyspace(points[0])
-        yield runner.run(opening.__aenter__())
-        runner.run(opening.__aexit__(None, None, None))
+def in_cassandra(directory_in_cassandra: DirectoryKeyspace) -> DirectoryKeyspace:
+    return directory_in_cassandra
 
 
 @pytest.fixture(scope="module", params=["sqlite", "cassandra"])

@@ -1,29 +1,19 @@
 """A directory on Cassandra, over a connection that can be made to fail."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from libs.directory import Directory
 from libs.directory.cassandra import cassandra_directory
 from tests.integration.directory.weak_session import WeakSession
-from tests.support.cassandra import shared_cassandra
-from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspace
-
-
-@pytest.fixture(scope="session")
-def in_cassandra() -> Iterator[DirectoryKeyspace]:
-    with shared_cassandra() as points, asyncio.Runner() as runner:
-        opening = directory_keyspace(points[0])
-        yield runner.run(opening.__aenter__())
-        runner.run(opening.__aexit__(None, None, None))
+from tests.support.directory_keyspace import DirectoryKeyspace
 
 
 @pytest.fixture
-async def session(in_cassandra: DirectoryKeyspace) -> AsyncIterator[WeakSession]:
-    await in_cassandra.empty()
-    async with in_cassandra.session() as session:
+async def session(directory_in_cassandra: DirectoryKeyspace) -> AsyncIterator[WeakSession]:
+    await directory_in_cassandra.empty()
+    async with directory_in_cassandra.session() as session:
         yield WeakSession(session)
 
 

@@ -1,7 +1,6 @@
-"""The Cassandra that fault tests break: what it was told before a kill -9 it still knows, and the rest of a ring goes on."""
+"""The Cassandra that fault tests break: what it was told before a kill -9 it still knows. A ring of three is in tests/faults."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -10,6 +9,7 @@ import pytest
 from tests.support.backends import NoBackend, skip_without
 from tests.support.cassandra import cassandra_ring, keyspace, shared_cassandra
 from tests.support.cassandra_jars import cache_directory, process_missing
+from tests.support.cassandra_place import place_for_ring
 from tests.support.cassandra_ring import PROCESS, running_ring
 from tests.support.cql import Consistency, ContactPoint, cql, speaks_cql
 from tests.support.ports import until
@@ -17,12 +17,6 @@ from tests.support.ports import until
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("cassandra-rings")]
 
 ROWS = 50
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[ContactPoint]:
-    with shared_cassandra() as points:
-        yield points[0]
 
 
 async def write_rows(point: ContactPoint, name: str) -> None:
@@ -53,59 +47,42 @@ async def test_a_node_that_was_killed_comes_back_with_every_row_it_acknowledged(
             assert await read_texts(node.point, name) == EXPECTED
 
 
-async def test_a_stopped_node_holds_connections_silently_until_it_goes_on() -> None:
-    async with cassandra_ring(in_memory=True) as ring:
+async def test_a_stopped_node_holds_connections_silently_until_it_goes_on_and_after_its_test_nothing_is_left() -> None:
+    reason = process_missing()
+    if reason is not None:
+        skip_without(NoBackend(reason))
+    async with running_ring(PROCESS, in_memory=True) as ring:
         (node,) = ring.nodes
+        (java,) = [child for child in psutil.Process().children() if "CassandraDaemon" in " ".join(child.cmdline())]
+        (conf,) = [Path(word.removeprefix("-Djava.io.tmpdir=")) for word in java.cmdline() if "java.io.tmpdir" in word]
+        assert conf.exists()
         await node.stop()
         assert await node.running()
         assert not speaks_cql(node.point, seconds=0.5), "a stopped node answers"
         await node.cont()
         assert speaks_cql(node.point, seconds=10)
-
-
-async def test_a_ring_of_three_reads_and_writes_with_one_node_killed_and_takes_it_back() -> None:
-    async with cassandra_ring(nodes=3, in_memory=True) as ring:
-        first, _, third = ring.nodes
-        async with keyspace(first.point, replicas=3) as name:
-            await write_rows(first.point, name)
-            await third.kill()
-            await ring.settled()
-            assert await read_texts(first.point, name, Consistency.QUORUM) == EXPECTED
-            await third.start()
-            await ring.settled()
-            assert await read_texts(third.point, name, Consistency.ALL) == EXPECTED
-
-
-async def test_nothing_is_left_of_a_ring_of_processes_after_its_test() -> None:
-    reason = process_missing()
-    if reason is not None:
-        skip_without(NoBackend(reason))
-    async with running_ring(PROCESS, in_memory=True) as ring:
-        (java,) = [child for child in psutil.Process().children() if "CassandraDaemon" in " ".join(child.cmdline())]
-        (conf,) = [Path(word.removeprefix("-Djava.io.tmpdir=")) for word in java.cmdline() if "java.io.tmpdir" in word]
-        assert conf.exists()
-        point = ring.contact_points[0]
     assert not conf.exists()
-    assert not speaks_cql(point)
+    assert not speaks_cql(node.point)
 
 
-async def test_two_rings_at_once_have_addresses_of_their_own() -> None:
-    async with cassandra_ring(in_memory=True) as one, cassandra_ring(in_memory=True) as other:
-        assert set(one.contact_points).isdisjoint(other.contact_points)
+def test_places_of_two_rings_at_once_are_apart() -> None:
+    with place_for_ring(3, in_memory=True) as one, place_for_ring(3, in_memory=True) as other:
+        assert set(one.hosts).isdisjoint(other.hosts)
+        assert one.directory != other.directory
 
 
-async def test_users_of_the_shared_node_get_the_same_one(shared: ContactPoint) -> None:
+async def test_users_of_the_shared_node_get_the_same_one(cassandra: ContactPoint) -> None:
     begun = time.monotonic()
     with shared_cassandra() as points:
-        assert points == (shared,)
+        assert points == (cassandra,)
     assert time.monotonic() - begun < 5, "it was started anew"
 
 
-async def test_a_keyspace_is_gone_after_its_test(shared: ContactPoint) -> None:
-    async with keyspace(shared, prefix="mine") as name:
-        await write_rows(shared, name)
-        assert await read_texts(shared, name) == EXPECTED
-    async with cql(shared) as connection:
+async def test_a_keyspace_is_gone_after_its_test(cassandra: ContactPoint) -> None:
+    async with keyspace(cassandra, prefix="mine") as name:
+        await write_rows(cassandra, name)
+        assert await read_texts(cassandra, name) == EXPECTED
+    async with cql(cassandra) as connection:
         rows = await connection.query("SELECT keyspace_name FROM system_schema.keyspaces")
     assert (name.encode(),) not in rows
 
