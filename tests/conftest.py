@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
@@ -38,6 +39,7 @@ def everything_in_cassandra(cassandra: ContactPoint) -> Iterator[LogKeyspace]:
 
 
 def _opened(keyspace: AbstractAsyncContextManager[T]) -> Iterator[T]:
-    with asyncio.Runner() as runner:
-        yield runner.run(keyspace.__aenter__())
-        runner.run(keyspace.__aexit__(None, None, None))
+    """In a thread of its own: a fixture that runs in an event loop may be the first to ask."""
+    with ThreadPoolExecutor(1) as thread, asyncio.Runner() as runner:
+        yield thread.submit(lambda: runner.run(keyspace.__aenter__())).result()
+        thread.submit(lambda: runner.run(keyspace.__aexit__(None, None, None))).result()

@@ -100,7 +100,9 @@ def down() -> None:
 
 def tertulia(*words: str, secret: str) -> str:
     environment = {**os.environ, "TERTULIA_ADDRESS": "127.0.0.1:7420", "TERTULIA_SECRET": secret}
-    return subprocess.run([_COMMAND, *words], check=True, capture_output=True, text=True, env=environment).stdout
+    done = subprocess.run([_COMMAND, *words], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, f"tertulia {' '.join(words)} ended with {done.returncode}: {done.stderr}"
+    return done.stdout
 
 
 def main() -> None:
