@@ -95,7 +95,7 @@ async def test_another_host_name_is_refused(guarded: Door) -> None:
 
 @pytest.mark.parametrize("path", [f"{GET_USER}?access_token=SECRET", f"{LISTEN}?token=SECRET", "/?Token=SECRET"])
 async def test_a_token_in_a_url_is_refused_and_not_logged(guarded: Door, path: str) -> None:
-    answer = await Http(guarded.url).post(path, b"{}")
+    answer = await Http(guarded.url, user_token("ann")).post(path, b"{}")
     assert (answer.status, answer.reason) == (401, "TOKEN_MISSING")
     assert "SECRET" not in guarded.logged()
 
