@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -13,12 +12,13 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.caller import correlation_id, correlation_of
 from libs.rpc.client import MAX_MESSAGE_BYTES
-from libs.rpc.errors import Internal, InvalidArgument, TertuliaError, internal
+from libs.rpc.errors import InvalidArgument, TertuliaError
+from libs.rpc.faults import CallFigures, clean
 from libs.rpc.status import to_status
 from libs.runtime.errors import CannotStart
 
@@ -37,14 +37,7 @@ class CleanErrors(grpc.aio.ServerInterceptor):
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._calls = Counter("tertulia_rpc_calls", "Unary calls answered.", ["method", "code"], registry=registry)
-        self._seconds = Histogram(
-            "tertulia_rpc_seconds",
-            "Time to answer unary calls.",
-            ["method"],
-            registry=registry,
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-        )
+        self._figures = CallFigures(registry)
 
     async def intercept_service(
         self,
@@ -72,23 +65,16 @@ class CleanErrors(grpc.aio.ServerInterceptor):
         return handler
 
     def _unary(self, method: str, inner: Handler, parse: Callable[[bytes], object] | None) -> Handler:
-        seconds = self._seconds.labels(method)
-        count = self._calls.labels
-
         async def unary(data: object, context: grpc.aio.ServicerContext[object, object]) -> object:
-            begun = time.perf_counter()
             token = correlation_id.set(correlation_of(context.invocation_metadata() or ()))
             try:
-                response = await inner(_parsed(parse, cast("bytes", data)), context)
+                with self._figures.observed(method):
+                    response = await inner(_parsed(parse, cast("bytes", data)), context)
             except Exception as error:  # noqa: BLE001 - the one place where faults are turned into statuses
-                clean = _clean(error)
-                count(method, clean.code.name).inc()
-                await context.abort_with_status(rpc_status.to_status(to_status(clean)))
+                await context.abort_with_status(rpc_status.to_status(to_status(_clean(error))))
             else:
-                count(method, "OK").inc()
                 return response
             finally:
-                seconds.observe(time.perf_counter() - begun)
                 correlation_id.reset(token)
 
         return unary
@@ -130,10 +116,7 @@ def _parsed(parse: Callable[[bytes], object] | None, data: bytes) -> object:
 def _clean(error: Exception) -> TertuliaError:
     if isinstance(error, grpc.aio.AbortError):
         raise error
-    if isinstance(error, TertuliaError) and not isinstance(error, Internal):
-        return error
-    log.error("call_failed", exc_info=error)  # under the correlation id that the client is told
-    return error if isinstance(error, TertuliaError) else internal(correlation_id.get())
+    return clean(error)
 
 
 def server_options(max_receive_bytes: int, max_streams: int) -> Sequence[tuple[str, int]]:

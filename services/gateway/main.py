@@ -8,15 +8,15 @@ from tertulia_internal.presence.v1 import presence_pb2_grpc
 
 from libs.bus.nats import nats_bus
 from libs.rpc.client import open_channel
-from libs.rpc.server import new_server, served
+from libs.rpc.faults import CallFigures
 from libs.runtime.metrics import metrics_served, new_registry
 from libs.runtime.process import keep_memory_settled, running, settle_memory
 from services.gateway.appender import Appender
 from services.gateway.blocks import Blocks
 from services.gateway.commands import Handlers
 from services.gateway.deliveries import Deliveries
+from services.gateway.edge import edge_served
 from services.gateway.grants import Grants
-from services.gateway.grpc_edge import SERVICE_NAMES, add_services
 from services.gateway.hub import Hub
 from services.gateway.inboxes import Inboxes
 from services.gateway.log_client import LogClient
@@ -84,8 +84,6 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         sources = Sources(hub, logs, Inboxes(access), grants, settings.max_delta_events, opening, stats)
         sessions = Sessions(settings, tokens, sources, handlers, online, stats)
 
-        server = new_server(registry, max_receive_bytes=settings.max_request_bytes, max_streams=settings.max_streams)
-        add_services(server, sessions, tokens, methods)
         async with (
             metrics_served(settings.metrics_listen, registry),
             running(
@@ -99,7 +97,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 sessions.watch_over(),
                 keep_memory_settled(),
             ),
-            served(server, settings.listen, SERVICE_NAMES, settings.drain_seconds),
+            edge_served(settings, sessions, tokens, methods, CallFigures(registry)),
         ):
             settle_memory()
             await stop.wait()

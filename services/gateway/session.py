@@ -8,13 +8,13 @@ from google.protobuf.message import DecodeError
 from tertulia.chat.v1 import session_pb2
 
 from libs.rpc.errors import TertuliaError
+from libs.rpc.transport import Transport
 from services.gateway.answers import Answers
 from services.gateway.commands import Commands, Handlers, frame_invalid
 from services.gateway.outbox import Outbox
 from services.gateway.session_logs import SessionLogs, Sources
 from services.gateway.stats import Stats
 from services.gateway.tokens import Identity
-from services.gateway.transport import Transport
 
 _SETTLE_SECONDS = 5.0  # what was asked before the end is answered, if it is answered within this
 

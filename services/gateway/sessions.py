@@ -8,6 +8,7 @@ import structlog
 from tertulia.chat.v1 import error_pb2, session_pb2
 
 from libs.rpc.errors import ResourceExhausted, TertuliaError, Unavailable
+from libs.rpc.transport import Transport, TransportGone
 from libs.rpc.validation import validate
 from libs.runtime.errors import causes_of
 from services.gateway.commands import Handlers, frame_invalid
@@ -17,7 +18,6 @@ from services.gateway.session_logs import Sources
 from services.gateway.settings import GatewaySettings
 from services.gateway.stats import Stats
 from services.gateway.tokens import Metadata, Tokens
-from services.gateway.transport import Transport, TransportGone
 
 log = structlog.get_logger()
 

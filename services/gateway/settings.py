@@ -22,6 +22,9 @@ class GatewaySettings(ServiceSettings, service="gateway"):
     max_streams: int = Field(
         default=1_000, ge=1, description="How many sessions and calls one connection of a client may carry at a time."
     )
+    max_connections: int = Field(
+        default=25_000, ge=1, description="How many connections the process holds; more are closed as they come."
+    )
     max_sessions: int = Field(
         default=20_000, ge=1, description="How many sessions the process holds; beyond it new ones get OVERLOADED."
     )

@@ -18,6 +18,7 @@ class Transport(Protocol):
 
         Raises:
             TransportGone: see there.
+            TertuliaError: the client sent what cannot be read.
         """
 
     async def write(self, data: bytes) -> None:

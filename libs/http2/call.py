@@ -1,0 +1,166 @@
+"""One call, as its handler sees it."""
+
+import asyncio
+import struct
+from typing import TYPE_CHECKING
+
+from h2.errors import ErrorCodes
+from h2.stream import H2Stream
+
+from libs.http2.ending import BEGINNING, OK, Headers, ending_of
+from libs.http2.limits import STREAM_WINDOW
+from libs.http2.messages import PREFIX_BYTES, Messages
+from libs.http2.request import Metadata, Request
+from libs.rpc.errors import TertuliaError
+from libs.rpc.transport import TransportGone
+
+if TYPE_CHECKING:
+    from libs.http2.connection import Connection
+
+_PREFIX = struct.Struct("!BI")  # compressed, length
+_DATA_AND_PREFIX = struct.Struct("!BHBBIBI")  # length (24 bits), type, flags, stream; and the prefix
+
+
+class Call:
+    """A `Transport` with the metadata of its call. Once the client is gone, its task is cancelled."""
+
+    __slots__ = ("_began", "_blocked", "_connection", "_ended", "_h2", "_held", "_messages", "_owed", "_reader", "_window",
+                 "gone", "id", "request", "task")  # fmt: skip
+
+    def __init__(self, connection: "Connection", h2_stream: H2Stream, request: Request, max_message: int) -> None:
+        self.id = h2_stream.stream_id
+        self.request = request
+        self.gone = False
+        """Nothing can be written or read any more."""
+        self.task: asyncio.Task[None] | None = None
+        self._connection = connection
+        self._h2 = h2_stream
+        self._messages = Messages(max_message)
+        self._window = STREAM_WINDOW
+        self._held = 0
+        """Bytes that came and were not read yet."""
+        self._owed = 0
+        """Bytes that were read and not granted again yet."""
+        self._ended = False
+        self._began = False
+        self._reader: asyncio.Future[None] | None = None
+        self._blocked: asyncio.Future[None] | None = None
+
+    @property
+    def metadata(self) -> Metadata:
+        return self.request.metadata
+
+    async def read(self) -> bytes | None:
+        """As `Transport.read`."""
+        while (message := self._messages.take()) is None:
+            if self.gone:
+                raise TransportGone
+            if self._messages.error is not None:
+                raise self._messages.error
+            if self._ended:
+                return None
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        self._release(PREFIX_BYTES + len(message))
+        return message
+
+    async def write(self, data: bytes) -> None:
+        """As `Transport.write`."""
+        if self.gone:
+            raise TransportGone
+        if not self._began:
+            self._began = True
+            self._connection.write_headers(self.id, BEGINNING, end=False)
+        connection, size = self._connection, PREFIX_BYTES + len(data)
+        if size <= connection.room_of(self._h2):
+            connection.take_room(self._h2, size)
+            connection.write(_DATA_AND_PREFIX.pack(size >> 16, size & 0xFFFF, 0, 0, self.id, 0, len(data)) + data)
+        else:
+            await self._write_in_pieces(_PREFIX.pack(0, len(data)) + data)
+
+    async def _write_in_pieces(self, data: bytes) -> None:
+        connection = self._connection
+        at = 0
+        while at < len(data):
+            if self.gone:
+                raise TransportGone
+            room = connection.room_of(self._h2)
+            if room <= 0:
+                self._blocked = asyncio.get_running_loop().create_future()
+                connection.blocked.add(self)
+                await self._blocked
+                continue
+            piece = data[at : at + room]
+            connection.take_room(self._h2, len(piece))
+            connection.write_frame(0, 0, self.id, piece)
+            at += len(piece)
+
+    def finish(self, error: TertuliaError | None) -> None:
+        """End the call; nothing may be written or read any more."""
+        if self.gone:
+            return
+        ending: Headers = OK if error is None else ending_of(error)
+        if not self._began:
+            ending = (*BEGINNING, *ending)
+        self._connection.write_headers(self.id, ending, end=True)
+        if not self._ended:  # it may stop sending, too
+            self._connection.reset(self, ErrorCodes.NO_ERROR)
+        self.lost()
+        self._connection.forget(self)
+
+    # What follows is the connection's side.
+
+    def received(self, data: bytes, counted: int) -> bool:
+        """A piece of the stream came, which counts so many bytes. False: the client sent more than it may."""
+        self._window -= counted
+        self._held += counted
+        if self._messages.add(data):
+            _wake(self._reader)
+        else:
+            self._release(counted)
+        return self._window >= 0
+
+    def ended(self) -> None:
+        """The client sends no more."""
+        self._ended = True
+        self._messages.end()
+        _wake(self._reader)
+
+    @property
+    def half_closed(self) -> bool:
+        return self._ended
+
+    def lost(self) -> None:
+        """The client or the connection is gone, or the call has ended."""
+        self.gone = True
+        if self._held:
+            self._connection.release(self._held)
+            self._held = 0
+        _wake(self._reader)
+        self.unblock()
+
+    def cancel(self) -> None:
+        """The client wants no answer any more."""
+        self.lost()
+        if self.task is not None:
+            self.task.cancel()
+
+    def unblock(self) -> None:
+        """There may be room to write again."""
+        _wake(self._blocked)
+
+    def _release(self, count: int) -> None:
+        """Let the client send so much more, once it is worth a frame."""
+        count = min(count, self._held)
+        self._held -= count
+        self._connection.release(count)
+        self._owed += count
+        if self._owed >= STREAM_WINDOW // 2 and not self._ended:
+            self._connection.grant(self.id, self._owed)
+            self._window += self._owed
+            self._owed = 0
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)

@@ -1,0 +1,394 @@
+"""One connection: frames in, frames out, and what a client may not do with them.
+
+What is in DATA frames, and the windows for what comes, are kept here; all else is h2's: it is given every other frame, and of
+a DATA frame that ends a stream an empty one. So h2 knows each stream's state, and never sees a payload.
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import cast
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import (
+    Event,
+    RemoteSettingsChanged,
+    RequestReceived,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
+from h2.exceptions import FlowControlError, FrameTooLargeError, ProtocolError
+from h2.settings import SettingCodes, Settings
+from h2.stream import H2Stream
+
+from libs.http2.call import Call
+from libs.http2.ending import Headers
+from libs.http2.limits import CONNECTION_WINDOW, FRAME_BYTES, MAX_HEADER_BYTES, STREAM_WINDOW, Limits, Nuisance
+from libs.http2.request import NoGrpc, parse_request
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_NOT_HTTP2 = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nThis port speaks gRPC, that is HTTP/2.\n"
+_FRAME = struct.Struct("!BHBBI")  # length (24 bits), type, flags, stream
+_FRAME_HEAD = _FRAME.size
+
+_DATA, _HEADERS, _PRIORITY, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    6,
+    7,
+    8,
+    9,
+)
+_END_STREAM, _ACK, _END_HEADERS, _PADDED = 1, 1, 4, 8
+
+_COSTS = {_HEADERS: 0, _RST_STREAM: 10, _SETTINGS: 10, _PING: 10, _PRIORITY: 10}
+"""In tokens of `Nuisance`; all other frames cost 1, and DATA nothing unless they hold nothing."""
+
+_PING_SECONDS = 30.0  # of silence, before we ask whether the client is still there
+_PONG_SECONDS = 10.0  # and before we believe that it is not
+_STALL_SECONDS = 60.0  # sessions end sooner; this is for those who read not even that
+_IDLE_SECONDS = 300.0  # without a call: gRPC's clients connect again by themselves
+_GREETING_SECONDS = 10.0
+_LINGER_SECONDS = 1.0  # in which a client that is turned away may read why
+
+_CONFIG = H2Configuration(
+    client_side=False, header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
+)
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection. `on_call` starts a call's task; `all_connections` holds each that is open."""
+
+    def __init__(
+        self, limits: Limits, all_connections: set["Connection"], on_call: Callable[[Call], asyncio.Task[None]]
+    ) -> None:
+        self.calls: dict[int, Call] = {}
+        self.blocked: set[Call] = set()
+        """Calls that wait for room to write."""
+        self._limits = limits
+        self._all = all_connections
+        self._on_call = on_call
+        self._loop = asyncio.get_running_loop()
+        self._h2 = _new_h2(limits)
+        self._transport: asyncio.Transport
+        self._rest = b""
+        self._greeted = False
+        self._settings_heard = False
+        self._in_headers = False
+        self._draining = False
+        self._window = CONNECTION_WINDOW
+        self._owed = 0
+        now = self._loop.time()
+        self._nuisance = Nuisance(now)
+        self._heard_at = now
+        self._pinged = False
+        self._busy_at = now
+        self._paused_at = 0.0
+        self._closing_at = 0.0
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
+        if len(self._all) >= self._limits.max_connections:
+            self._transport.abort()
+            return
+        self._all.add(self)
+        plug = transport.get_extra_info("socket")
+        if plug is not None and plug.family != socket.AF_UNIX:
+            plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves it off for some listeners
+        self._h2.initiate_connection()
+        self._flush()
+        self.grant(0, CONNECTION_WINDOW - STREAM_WINDOW)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it went matters to nobody
+        self._all.discard(self)
+        self._lose_calls()
+
+    def pause_writing(self) -> None:
+        """The client does not read: hear nothing more of it either, so that it cannot make us answer without end."""
+        self._paused_at = self._loop.time()
+        if not self._closing_at:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._paused_at = 0.0
+        if not self._closing_at:
+            self._transport.resume_reading()
+        self._unblock_all()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing_at:
+            return
+        self._heard_at = self._loop.time()
+        self._pinged = False
+        try:
+            self._take(self._rest + data if self._rest else data)
+        except ProtocolError as error:
+            self._fail(ErrorCodes(error.error_code))
+
+    # what calls need
+
+    def room_of(self, stream: H2Stream) -> int:
+        """How much one frame of DATA may hold now."""
+        if self._paused_at:
+            return 0
+        return min(stream.outbound_flow_control_window, self._h2.outbound_flow_control_window, FRAME_BYTES)
+
+    def take_room(self, stream: H2Stream, count: int) -> None:
+        stream.outbound_flow_control_window -= count
+        self._h2.outbound_flow_control_window -= count
+
+    def write(self, data: bytes) -> None:
+        """Write a frame."""
+        if not self._closing_at:
+            self._transport.write(data)
+
+    def write_frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        size = len(payload)
+        self.write(_FRAME.pack(size >> 16, size & 0xFFFF, kind, flags, stream_id) + payload)
+
+    def write_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None:
+        self._h2.send_headers(stream_id, headers, end_stream=end)
+        self._flush()
+
+    def reset(self, call: Call, code: ErrorCodes) -> None:
+        self._h2.reset_stream(call.id, code)
+        self._flush()
+
+    def grant(self, stream_id: int, count: int) -> None:
+        """Let the client send so much more."""
+        self.write_frame(_WINDOW_UPDATE, 0, stream_id, count.to_bytes(4))
+
+    def release(self, count: int) -> None:
+        """So much of what came is held no more."""
+        self._owed += count
+        if self._owed >= CONNECTION_WINDOW // 2:
+            self._window += self._owed
+            self.grant(0, self._owed)
+            self._owed = 0
+
+    def forget(self, call: Call) -> None:
+        """The call has ended."""
+        self.calls.pop(call.id, None)
+        self.blocked.discard(call)
+        self._busy_at = self._loop.time()
+        if self._draining and not self.calls:
+            self._close()
+
+    # what the server needs
+
+    def drain(self) -> None:
+        """Take no new call; close when those that are open have ended."""
+        if not self._draining:
+            self._draining = True
+            last = self._h2.highest_inbound_stream_id
+            self.write_frame(_GOAWAY, 0, 0, struct.pack("!II", last, ErrorCodes.NO_ERROR))
+        if not self.calls:
+            self._close()
+
+    def look_after(self) -> None:
+        """Called now and then: end what is dead, stalled or idle."""
+        now = self._loop.time()
+        silent = now - self._heard_at
+        if silent > _PING_SECONDS + _PONG_SECONDS or 0 < self._paused_at < now - _STALL_SECONDS:
+            self.abort()
+        elif self._closing_at:
+            if now - self._closing_at > _PONG_SECONDS:
+                self.abort()
+        elif silent > _PING_SECONDS and not self._pinged:
+            self._pinged = True
+            self.write_frame(_PING, 0, 0, b"tertulia")
+        elif not self.calls and now - self._busy_at > (_IDLE_SECONDS if self._greeted else _GREETING_SECONDS):
+            self.drain()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._transport.abort()
+
+    # frames
+
+    def _take(self, data: bytes) -> None:
+        at, end = 0, len(data)
+        if not self._greeted:
+            at = self._greet(data)
+        while end - at >= _FRAME_HEAD and self._greeted and not self._closing_at:
+            high, low, kind, flags, stream_id = _FRAME.unpack_from(data, at)
+            size = high << 16 | low
+            if size > FRAME_BYTES:
+                raise FrameTooLargeError("a frame is too large")
+            next_at = at + _FRAME_HEAD + size
+            if next_at > end:
+                break
+            if not self._settings_heard:
+                self._hear_settings(kind)
+            if kind == _DATA and not self._in_headers:
+                self._on_data(flags, stream_id & 0x7FFFFFFF, data[at + _FRAME_HEAD : next_at])
+            else:
+                self._on_other(kind, flags, data[at:next_at])
+            at = next_at
+        self._rest = data[at:]
+
+    def _greet(self, data: bytes) -> int:
+        if not _PREFACE.startswith(data[: len(_PREFACE)]):
+            self.write(_NOT_HTTP2)
+            self._turn_away()
+        elif len(data) >= len(_PREFACE):
+            self._h2.receive_data(_PREFACE)
+            self._greeted = True
+            return len(_PREFACE)
+        return 0
+
+    def _hear_settings(self, kind: int) -> None:
+        if kind != _SETTINGS:  # h2 would not mind
+            raise ProtocolError("the first frame must be SETTINGS")
+        self._settings_heard = True
+
+    def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
+        size = len(payload)
+        self._window -= size
+        call = self.calls.get(stream_id)
+        if call is None or call.half_closed:
+            if call is not None or not 0 < stream_id <= self._h2.highest_inbound_stream_id:
+                raise ProtocolError("DATA on a stream that is not open")
+            self.release(size)  # a call that has ended: what was under way then is dropped
+        elif not call.received(_unpadded(payload) if flags & _PADDED else payload, size):
+            raise FlowControlError("more DATA than the stream's window allows")
+        if self._window < 0:
+            raise FlowControlError("more DATA than the connection's window allows")
+        if flags & _END_STREAM:
+            if call is not None:
+                self._on_other(_DATA, flags, _FRAME.pack(0, 0, _DATA, _END_STREAM, stream_id))
+        elif not size:
+            self._spend(10)
+
+    def _on_other(self, kind: int, flags: int, frame: bytes) -> None:
+        self._spend(_COSTS.get(kind, 1))
+        if kind in (_HEADERS, _CONTINUATION):
+            self._in_headers = not flags & _END_HEADERS
+        if kind == _GOAWAY and not self._in_headers:
+            return  # it will open no more calls; h2 would refuse to end those that are open
+        for event in self._h2.receive_data(frame):
+            self._on_event(event)
+        self._flush()
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, WindowUpdated):
+            call = self.calls.get(event.stream_id or 0)
+            if call is not None:
+                self._unblock(call)
+            elif not event.stream_id:
+                self._unblock_all()
+        elif isinstance(event, RequestReceived):
+            self._on_request(event)
+        elif isinstance(event, StreamEnded):
+            if event.stream_id in self.calls:
+                self.calls[event.stream_id].ended()
+        elif isinstance(event, StreamReset):
+            if event.stream_id in self.calls:
+                call = self.calls[event.stream_id]
+                call.cancel()
+                self.forget(call)
+        elif isinstance(event, RemoteSettingsChanged):
+            self._unblock_all()
+
+    def _on_request(self, event: RequestReceived) -> None:
+        stream_id = event.stream_id
+        if self._draining:
+            self._h2.reset_stream(stream_id, ErrorCodes.REFUSED_STREAM)
+            return
+        try:
+            request = parse_request(event.headers)
+        except NoGrpc as no_grpc:
+            self._h2.send_headers(stream_id, [(b":status", str(no_grpc.status).encode())], end_stream=True)
+            if event.stream_ended is None:
+                self._h2.reset_stream(stream_id, ErrorCodes.NO_ERROR)
+            return
+        stream = self._h2.streams[stream_id]
+        stream._expected_content_length = None  # noqa: SLF001 - h2 sees no payload that it could count
+        call = Call(self, stream, request, self._limits.max_message_bytes)
+        self.calls[stream_id] = call
+        call.task = self._on_call(call)
+
+    def _spend(self, tokens: int) -> None:
+        if tokens and not self._nuisance.spend(tokens, self._heard_at):
+            raise _TooMuch
+
+    def _unblock(self, call: Call) -> None:
+        self.blocked.discard(call)
+        call.unblock()
+
+    def _unblock_all(self) -> None:
+        blocked, self.blocked = self.blocked, set()
+        for call in blocked:
+            call.unblock()
+
+    def _flush(self) -> None:
+        if data := self._h2.data_to_send():
+            self.write(data)
+
+    def _fail(self, code: ErrorCodes) -> None:
+        """The client broke the protocol: say so and hang up."""
+        self._h2.clear_outbound_data_buffer()
+        last = self._h2.highest_inbound_stream_id
+        self.write_frame(_GOAWAY, 0, 0, struct.pack("!II", last, code))
+        self._turn_away()
+
+    def _turn_away(self) -> None:
+        """Say no more, and hang up a little later: with data unread, TCP would reset what was said last."""
+        if self._closing_at:
+            return
+        self._lose_calls()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._loop.call_later(_LINGER_SECONDS, self._transport.abort)
+        else:
+            self._transport.close()
+
+    def _close(self) -> None:
+        """Hang up when what is written has left; calls that are open are lost."""
+        if not self._closing_at:
+            self._lose_calls()
+            self._transport.close()
+
+    def _lose_calls(self) -> None:
+        self._closing_at = self._loop.time()
+        for call in list(self.calls.values()):
+            call.cancel()
+        self.calls.clear()
+        self.blocked.clear()
+
+
+class _TooMuchNuisance(ProtocolError):
+    error_code = ErrorCodes.ENHANCE_YOUR_CALM
+
+
+_TooMuch = _TooMuchNuisance("too many frames that carry nothing")
+
+
+def _new_h2(limits: Limits) -> H2Connection:
+    h2 = H2Connection(_CONFIG)
+    h2.local_settings = Settings(
+        client=False,
+        initial_values={
+            SettingCodes.MAX_CONCURRENT_STREAMS: limits.max_streams,
+            SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_BYTES,
+            SettingCodes.MAX_FRAME_SIZE: FRAME_BYTES,
+            SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+        },
+    )
+    h2.decoder.max_header_list_size = MAX_HEADER_BYTES
+    return h2
+
+
+def _unpadded(payload: bytes) -> bytes:
+    if not payload or payload[0] >= len(payload):
+        raise ProtocolError("more padding than payload")
+    return payload[1 : len(payload) - payload[0]]

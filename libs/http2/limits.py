@@ -1,0 +1,52 @@
+"""What a client may take of a server."""
+
+from typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """Limits that an operator sets; the others are beside what they limit."""
+
+    max_message_bytes: int
+    """The largest message that a client may send."""
+    max_streams: int
+    """Calls of one connection at a time."""
+    max_connections: int
+    """Connections of the process; more are closed as they come."""
+
+
+STREAM_WINDOW = 65_535
+"""What a client may send on a call before its handler reads: HTTP/2's own default, so that no client can exceed it
+before it has heard of our settings. A message may be larger: what is read of an unfinished one is granted again."""
+
+CONNECTION_WINDOW = 64 * STREAM_WINDOW
+"""The same over all calls of a connection: so many may stand still before the others do, and 4 MB is what a client can
+make us hold."""
+
+MAX_HEADER_BYTES = 16 * 1024
+"""Of a call's headers, as HTTP/2 counts them. Tokens are below 1 KiB."""
+
+FRAME_BYTES = 16_384
+"""The largest frame: what every peer accepts, and all that we accept."""
+
+
+class Nuisance:
+    """How many frames that carry nothing a connection may send: a bucket of tokens.
+
+    Frames cost a few dozen µs each, a call that is opened and reset nearly a millisecond (CVE-2023-44487). Clients of
+    gRPC send at most ten pings a second, and a window update or two for each frame that they were sent.
+    """
+
+    __slots__ = ("_filled_at", "_tokens")
+
+    _BURST = 10_000.0
+    _PER_SECOND = 2_000.0
+
+    def __init__(self, now: float) -> None:
+        self._tokens = self._BURST
+        self._filled_at = now
+
+    def spend(self, tokens: int, now: float) -> bool:
+        """False: the connection has nothing left."""
+        self._tokens = min(self._BURST, self._tokens + (now - self._filled_at) * self._PER_SECOND) - tokens
+        self._filled_at = now
+        return self._tokens >= 0

@@ -1,0 +1,49 @@
+"""What a client learns of an exception, and what operators learn of calls."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from libs.rpc.caller import correlation_id
+from libs.rpc.errors import Internal, TertuliaError, internal
+
+log = structlog.get_logger()
+
+
+def clean(error: Exception) -> TertuliaError:
+    """An error of ours as it is; every other is logged, and hidden behind a correlation id (I10)."""
+    if isinstance(error, TertuliaError) and not isinstance(error, Internal):
+        return error
+    log.error("call_failed", exc_info=error)  # under the correlation id that the client is told
+    return error if isinstance(error, TertuliaError) else internal(correlation_id.get())
+
+
+class CallFigures:
+    """Counts and times unary calls."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._calls = Counter("tertulia_rpc_calls", "Unary calls answered.", ["method", "code"], registry=registry)
+        self._seconds = Histogram(
+            "tertulia_rpc_seconds",
+            "Time to answer unary calls.",
+            ["method"],
+            registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+        )
+
+    @contextmanager
+    def observed(self, method: str) -> Iterator[None]:
+        """Observe one call."""
+        begun, count = perf_counter(), self._calls.labels
+        try:
+            yield
+        except Exception as error:
+            count(method, error.code.name if isinstance(error, TertuliaError) else Internal.code.name).inc()
+            raise
+        else:
+            count(method, "OK").inc()
+        finally:
+            self._seconds.labels(method).observe(perf_counter() - begun)

@@ -1,0 +1,119 @@
+"""The gateway's public services on its HTTP/2 server: bytes in and bytes out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from google.protobuf.message import DecodeError
+from tertulia.chat.v1 import session_pb2
+
+from libs.http2 import Call, Handler, Limits, Server
+from libs.http2.standard import Health, reflection_handlers
+from libs.rpc.faults import CallFigures
+from libs.rpc.transport import Transport
+from libs.rpc.validation import validate
+from services.gateway.commands import frame_invalid
+from services.gateway.methods import OWN, PASSED_ON, Method, Methods, methods_of, name_of
+from services.gateway.sessions import Sessions
+from services.gateway.settings import GatewaySettings
+from services.gateway.tokens import Tokens, acting_as
+
+SESSION_SERVICE = session_pb2.DESCRIPTOR.services_by_name["SessionService"]
+SERVICE_NAMES: Sequence[str] = [service.full_name for service in (SESSION_SERVICE, *OWN, *PASSED_ON)]
+_ACTING_USER_KEY = "tertulia-user"
+_REQUEST_SECONDS = 10.0  # for the one message of a call whose headers have come
+
+
+@asynccontextmanager
+async def edge_served(
+    settings: GatewaySettings, sessions: Sessions, tokens: Tokens, methods: Methods, figures: CallFigures
+) -> AsyncIterator[str]:
+    """Serve all public services, health and reflection while the body runs; see `Server.served`."""
+    health = Health()
+    handlers = {
+        **health.handlers(),
+        **reflection_handlers(SERVICE_NAMES),
+        **_session_handlers(sessions),
+        **_unary_handlers(tokens, methods, figures),
+    }
+    limits = Limits(settings.max_request_bytes, settings.max_streams, settings.max_connections)
+    async with Server(handlers, limits).served(settings.listen, settings.drain_seconds) as address:
+        await health.serve(SERVICE_NAMES)
+        try:
+            yield address
+        finally:
+            await health.stop()
+
+
+class _Listening:
+    """The transport of a client that cannot send: its one request is its first frame, and then it is silent."""
+
+    def __init__(self, call: Call) -> None:
+        self.write = call.write
+        self._call = call
+        self._said = False
+
+    async def read(self) -> bytes | None:
+        if not self._said:
+            self._said = True
+            return _first_frame(await self._call.read() or b"")
+        silence: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        return await silence
+
+
+def _session_handlers(sessions: Sessions) -> Mapping[str, Handler]:
+    async def serve(transport: Transport, call: Call) -> None:
+        await sessions.serve(transport, call.metadata)
+
+    async def open_session(call: Call) -> None:
+        await serve(call, call)
+
+    async def listen(call: Call) -> None:
+        await serve(_Listening(call), call)
+
+    return {f"/{SESSION_SERVICE.full_name}/Open": open_session, f"/{SESSION_SERVICE.full_name}/Listen": listen}
+
+
+def _first_frame(data: bytes) -> bytes:
+    try:
+        request = session_pb2.ListenRequest.FromString(data)
+    except DecodeError:
+        raise frame_invalid("the request is no tertulia.chat.v1.ListenRequest") from None
+    validate(request)
+    frame = session_pb2.ClientFrame(hello=request.hello)
+    frame.hello.SetInParent()
+    if request.watch_user_ids:
+        frame.watches.add(user_ids=request.watch_user_ids)
+    return frame.SerializeToString()
+
+
+def _unary_handlers(tokens: Tokens, methods: Methods, figures: CallFigures) -> Mapping[str, Handler]:
+    return {
+        path: _unary(path, methods[name_of(method)], tokens, figures)
+        for method in methods_of((*OWN, *PASSED_ON))
+        if name_of(method) in methods
+        for path in [f"/{method.containing_service.full_name}/{method.name}"]
+    }
+
+
+def _unary(path: str, method: Method, tokens: Tokens, figures: CallFigures) -> Handler:
+    async def unary(call: Call) -> None:
+        with figures.observed(path):
+            identity = await tokens.authenticate(call.metadata)
+            metadata = call.metadata
+            user_id = next((value for key, value in metadata if key == _ACTING_USER_KEY and isinstance(value, str)), "")
+            response = await method(acting_as(identity.caller, user_id), await _request(call))
+        await call.write(response)
+
+    return unary
+
+
+async def _request(call: Call) -> bytes:
+    try:
+        async with asyncio.timeout(_REQUEST_SECONDS):
+            request = await call.read()
+    except TimeoutError:
+        raise frame_invalid("the request did not come in time") from None
+    if request is None:
+        raise frame_invalid("the call ended without a request")
+    return request
