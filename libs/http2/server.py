@@ -66,8 +66,9 @@ class Server:
                 path = listen.removeprefix("unix:")
                 return await loop.create_unix_server(self._new_connection, path, backlog=_BACKLOG, ssl=tls)
             host, _, port = listen.rpartition(":")
+            everywhere = host in ("", "[::]")  # asyncio would take "::" for IPv6 only
             return await loop.create_server(
-                self._new_connection, host.strip("[]"), int(port), backlog=_BACKLOG, ssl=tls
+                self._new_connection, None if everywhere else host.strip("[]"), int(port), backlog=_BACKLOG, ssl=tls
             )
         except (OSError, ValueError) as error:
             raise CannotStart(f"cannot listen on {listen}: is another process there?") from error
@@ -77,15 +78,17 @@ class Server:
 
     def _start(self, call: Call) -> asyncio.Task[None]:
         self._calls.add(call)
-        return asyncio.get_running_loop().create_task(self._run(call))
+        task = asyncio.get_running_loop().create_task(self._run(call))
+        task.add_done_callback(lambda _: self._ended(call))  # it may be cancelled before its first step
+        return task
+
+    def _ended(self, call: Call) -> None:
+        self._calls.discard(call)
+        if not self._calls:
+            self._idle.set()
 
     async def _run(self, call: Call) -> None:
-        try:
-            call.finish(await self._outcome(call))
-        finally:
-            self._calls.discard(call)
-            if not self._calls:
-                self._idle.set()
+        call.finish(await self._outcome(call))
 
     async def _outcome(self, call: Call) -> TertuliaError | None:
         correlation_id.set(correlation_of(call.metadata))

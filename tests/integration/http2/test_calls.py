@@ -188,6 +188,13 @@ async def test_a_drain_says_goaway_lets_open_calls_end_and_hangs_up(handlers: Ha
         await asyncio.open_connection(*address.split(":"))
 
 
+async def test_calls_that_were_reset_before_they_began_hold_no_drain_up(handlers: Handlers) -> None:
+    async with asyncio.timeout(20):
+        async with echoing(handlers, drain_seconds=100) as address, peer(address) as client:
+            client.send(client.call_frame(1, "wait"), RstStreamFrame(1, error_code=8))
+            assert await client.answers(3)
+
+
 async def test_calls_that_outlast_the_drain_are_told_so(handlers: Handlers) -> None:
     async with AsyncExitStack() as clients:
         async with echoing(handlers, drain_seconds=0.05) as address:
