@@ -58,13 +58,11 @@ class Messages:
         return self._complete.popleft() if self._complete else None
 
     def _refusal(self, compressed: int, size: int) -> TertuliaError | None:
-        if (
-            compressed
-        ):  # by gRPC's rules: only where `grpc-encoding` says how, and then we have refused the call already
+        if compressed:  # allowed only where `grpc-encoding` says how, and then we have refused the call already
             return _malformed("a message says that it is compressed, and not how")
         if size > self._limit:
             return ResourceExhausted(
-                f"a message of {size} bytes; the largest may have {self._limit}", error_pb2.ERROR_REASON_FRAME_INVALID
+                f"a message of {size} bytes; the largest may have {self._limit}", error_pb2.ERROR_REASON_LIMIT_REACHED
             )
         return None
 

@@ -9,12 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from tertulia.tokens import Secret
+
 from libs.rpc.client import open_channel
+from tests.support.applications import create_application
 from tests.support.log_keyspace import LogKeyspace
 from tests.support.nats import NatsServer, nats_server
 from tests.support.ports import free_port
 from tests.support.service import ServiceProcess
-from tests.support.stack import NATS, Stack
+from tests.support.stack import ANOTHER_APPLICATION, NATS, Stack
 
 _DRAIN_SECONDS = 5
 
@@ -22,9 +25,9 @@ _DRAIN_SECONDS = 5
 class SeparateStack(Stack):
     """Its parts: the services, `nats-server`, and with more than one gateway `gateway-2`, `gateway-3` …"""
 
-    def __init__(self, nats: NatsServer, services: dict[str, ServiceProcess]) -> None:
+    def __init__(self, nats: NatsServer, services: dict[str, ServiceProcess], another: Secret) -> None:
         gateways = [service.address for service in services.values() if service.service == "gateway"]
-        super().__init__(",".join(gateways))
+        super().__init__(",".join(gateways), another)
         self.nats = nats
         self.services = services
         self._comebacks: set[asyncio.Task[None]] = set()
@@ -96,7 +99,8 @@ async def separate_stack(folder: Path, keyspace: LogKeyspace, *, gateways: int =
         for number in range(1, gateways + 1):
             suffix = f"-{number}" if number > 1 else ""
             await add("gateway", f"127.0.0.1:{free_port()}", f"gateway{suffix}", **addresses)
-        stack = SeparateStack(nats, services)
+        another = await create_application(ANOTHER_APPLICATION, **on_cassandra)
+        stack = SeparateStack(nats, services, another)
         try:
             await stack.start()
             yield stack
