@@ -1,0 +1,408 @@
+/** The door of the SDK: one user's connection to a server, and all that is known through it. */
+
+import { type ReadonlySignal, signal } from "@preact/signals-core";
+import { Conversation, tryUnderOneId } from "./conversation.js";
+import type { Event } from "./gen/tertulia/chat/v1/event_pb.js";
+import type { ListenRequest, ServerFrame } from "./gen/tertulia/chat/v1/session_pb.js";
+import { Inbox, type Range } from "./inbox.js";
+import { IndexedStorage } from "./indexed_storage.js";
+import { CLIENT_NAME, type Connection, Listener } from "./listener.js";
+import { MAX_RECEIPT_MEMBERS } from "./members.js";
+import {
+  ChannelKind,
+  channelFrom,
+  type MemberRole,
+  type Message,
+  type MyChannel,
+  messageFrom,
+  preferencesFrom,
+  type User,
+  userFrom,
+} from "./models.js";
+import { Outbox, randomId } from "./outbox.js";
+import { People } from "./people.js";
+import { Positions } from "./positions.js";
+import { type Rpc, rpcOver } from "./rpc.js";
+import { MemoryStorage, type Snapshot, type Storage } from "./storage.js";
+import { OneTab, type Tabs, tabsNamed } from "./tabs.js";
+import { type TokenProvider, Tokens } from "./tokens.js";
+import { Typists } from "./typists.js";
+
+export interface Options {
+  /** Where the server is: "https://chat.example.com". Empty: where the page came from. */
+  readonly url?: string;
+  /** Who the user is. It names what is kept in the browser; the server believes the token only. */
+  readonly userId: string;
+  /** A token, or a function that gets one from the application's back end: at first, and whenever the last has expired. */
+  readonly token: string | TokenProvider;
+  /** Keep the outbox and what was shown last in the browser (IndexedDB). Default: true. */
+  readonly keep?: boolean;
+}
+
+/** Somebody else said something, anywhere. For notifications; conversations are kept current without it. */
+export type OnMessage = (channel: MyChannel, message: Message) => void;
+
+const SNAPSHOT_CHANNELS = 100;
+const SNAPSHOT_EVERY_MS = 5_000;
+const READ_PAUSE_MS = 400; // the others see soon what was read
+
+export class TertuliaClient {
+  readonly rpc: Rpc;
+  readonly storage: Storage;
+  readonly inbox: Inbox;
+  readonly people: People;
+  readonly typists = new Typists();
+  readonly outbox: Outbox;
+  #listener: Listener;
+  #tabs: Tabs;
+  #reads: Positions;
+  #deliveries: Positions;
+  #open = new Set<Conversation>();
+  #onMessage = new Set<OnMessage>();
+  #snapshots: ReturnType<typeof setInterval> | undefined;
+  #running: Promise<void> | undefined;
+  #restored = signal(false);
+  #snapshot: Snapshot | undefined;
+
+  constructor({ url, userId, token, keep = true }: Options) {
+    const tokens = new Tokens(token);
+    const baseUrl = url || (typeof location === "undefined" ? "" : location.origin);
+    const name = `tertulia ${baseUrl} ${userId}`;
+    this.rpc = rpcOver(baseUrl, tokens);
+    this.storage = keep ? new IndexedStorage(name) : new MemoryStorage();
+    this.#tabs = keep ? tabsNamed(name) : new OneTab();
+    this.people = new People(this.rpc);
+    this.outbox = new Outbox(this.rpc, this.storage, this.#tabs, (channelId) => this.seen(channelId));
+    const { channels } = this.rpc;
+    this.#reads = new Positions(
+      (channelId, seq) => channels.advanceReadPosition({ channelId, readSeq: BigInt(seq) }),
+      READ_PAUSE_MS,
+    );
+    this.#deliveries = new Positions((channelId, seq) =>
+      channels.advanceDeliveredPosition({ channelId, deliveredSeq: BigInt(seq) }),
+    );
+    this.inbox = new Inbox({
+      onRanges: (channelId, ranges) => this.#onRanges(channelId, ranges),
+      onSaid: (channel, events) => this.#onSaid(channel, events),
+      onReadLacking: (channelId, readSeq) => this.#reads.again(channelId, readSeq),
+    });
+    this.inbox.me.value = userId;
+    this.#listener = new Listener(this.rpc, tokens, {
+      hello: () => this.#hello(),
+      onFrame: (frame) => this.#onFrame(frame),
+      onDisconnect: () => this.#onDisconnect(),
+    });
+  }
+
+  // --- life ---------------------------------------------------------------------------------------------------------
+
+  /** Connect, and stay connected until `close`. */
+  start(): void {
+    if (this.#running !== undefined) return;
+    this.#running = this.#restore().then(() => this.#listener.run());
+    if (typeof addEventListener === "function") {
+      addEventListener("online", this.#nudge);
+      addEventListener("offline", this.#dropped);
+      document.addEventListener("visibilitychange", this.#nudge);
+    }
+    this.#snapshots = setInterval(() => this.#keepSnapshot(), SNAPSHOT_EVERY_MS);
+  }
+
+  get connection(): ReadonlySignal<Connection> {
+    return this.#listener.connection;
+  }
+
+  /** Whether there is something to show: from the last visit, or from the server. */
+  get restored(): ReadonlySignal<boolean> {
+    return this.#restored;
+  }
+
+  get me(): ReadonlySignal<string> {
+    return this.inbox.me;
+  }
+
+  /** Let go of everything. What was not sent is kept for the next visit. */
+  async close(): Promise<void> {
+    if (typeof removeEventListener === "function") {
+      removeEventListener("online", this.#nudge);
+      removeEventListener("offline", this.#dropped);
+      if (typeof document !== "undefined") document.removeEventListener("visibilitychange", this.#nudge);
+    }
+    clearInterval(this.#snapshots);
+    this.#listener.close();
+    this.outbox.close();
+    this.#reads.close();
+    this.#deliveries.close();
+    this.people.close();
+    this.typists.clear();
+    this.#tabs.close();
+    await this.#running;
+    this.storage.close();
+  }
+
+  /** Forget on this device what the user said and saw. */
+  async forget(): Promise<void> {
+    await this.storage.clear();
+  }
+
+  // --- channels -----------------------------------------------------------------------------------------------------
+
+  /** Begin to show a channel. Close it when it is shown no more. */
+  open(channel: MyChannel): Conversation {
+    const conversation = new Conversation(this, channel);
+    this.#open.add(conversation);
+    void conversation.load();
+    return conversation;
+  }
+
+  async createDirect(userId: string): Promise<string> {
+    return this.#create({ kind: ChannelKind.DIRECT, memberUserIds: [userId] });
+  }
+
+  async createGroup(name: string, memberUserIds: readonly string[]): Promise<string> {
+    return this.#create({ kind: ChannelKind.GROUP, name, memberUserIds: [...memberUserIds] });
+  }
+
+  async addMembers(channelId: string, userIds: readonly string[]): Promise<void> {
+    await this.try(() => this.rpc.channels.addMembers({ channelId, userIds: [...userIds] }));
+  }
+
+  async removeMember(channelId: string, userId: string): Promise<void> {
+    await this.try(() => this.rpc.channels.removeMembers({ channelId, userIds: [userId] }));
+  }
+
+  async setRole(channelId: string, userId: string, role: MemberRole): Promise<void> {
+    await this.try(() => this.rpc.channels.setMemberRole({ channelId, userId, role }));
+  }
+
+  async leave(channelId: string): Promise<void> {
+    await this.try(() => this.rpc.channels.leaveChannel({ channelId }));
+  }
+
+  async rename(channelId: string, name: string): Promise<void> {
+    await this.try(() =>
+      this.rpc.channels.updateChannel({ channelId, fields: { name }, updateMask: { paths: ["name"] } }),
+    );
+  }
+
+  /** Mute, pin, hide, or mark as unread. What is not named stays as it is. */
+  async prefer(
+    channelId: string,
+    wish: { muted?: boolean; pinned?: boolean; hidden?: boolean; markedUnread?: boolean },
+  ): Promise<void> {
+    const { preferences } = await this.try(() => this.rpc.channels.setChannelPreferences({ channelId, ...wish }));
+    this.inbox.entry(channelId)?.prefer(preferencesFrom(preferences));
+    this.inbox.changed();
+  }
+
+  /** The user has seen everything up to a message; shown at once, and told to the server when it can be. */
+  markRead(channelId: string, seq: number, messageCount: number): void {
+    const entry = this.inbox.entry(channelId);
+    if (entry === undefined) return;
+    if (entry.channel.peek().preferences.markedUnread)
+      void this.prefer(channelId, { markedUnread: false }).catch(() => {});
+    if (!entry.read(seq, messageCount)) return;
+    this.inbox.changed();
+    this.#reads.advance(channelId, seq);
+  }
+
+  /** A message, wherever it is in its channel; undefined when it cannot be had. */
+  async message(channelId: string, seq: number): Promise<Message | undefined> {
+    try {
+      const { event } = await this.rpc.messages.getMessage({ channelId, seq: BigInt(seq) });
+      return event && messageFrom(event);
+    } catch {
+      return undefined;
+    }
+  }
+
+  // --- people -------------------------------------------------------------------------------------------------------
+
+  async search(namePrefix: string): Promise<User[]> {
+    const { users } = await this.rpc.users.searchUsers({ namePrefix, pageSize: 20 });
+    const found = users.map(userFrom);
+    for (const user of found) this.people.note(user);
+    return found;
+  }
+
+  async block(userId: string): Promise<void> {
+    await this.try(() => this.rpc.users.blockUser({ userId }));
+  }
+
+  async unblock(userId: string): Promise<void> {
+    await this.try(() => this.rpc.users.unblockUser({ userId }));
+  }
+
+  /** Hear of what others say. Answers how to stop. */
+  onMessage(listener: OnMessage): () => void {
+    this.#onMessage.add(listener);
+    return () => this.#onMessage.delete(listener);
+  }
+
+  // --- for the SDK's own parts --------------------------------------------------------------------------------------
+
+  /** The highest seq that is known of a channel. */
+  seen(channelId: string): number {
+    return this.inbox.entry(channelId)?.channel.peek().headSeq ?? 0;
+  }
+
+  /** A command, repeated under one id while its failures are such that pass. Throws `TertuliaError`. */
+  try<T>(command: (clientId: string) => Promise<T>): Promise<T> {
+    return tryUnderOneId(command);
+  }
+
+  closed(conversation: Conversation): void {
+    this.#open.delete(conversation);
+  }
+
+  // --- inside -------------------------------------------------------------------------------------------------------
+
+  async #create(wish: { kind: ChannelKind; name?: string; memberUserIds: string[] }): Promise<string> {
+    const clientRequestId = randomId();
+    const { channel } = await this.try(() => this.rpc.channels.createChannel({ ...wish, clientRequestId }));
+    return channel?.channelId ?? "";
+  }
+
+  async #restore(): Promise<void> {
+    this.#snapshot = await this.storage.snapshot().catch(() => undefined);
+    for (const user of this.#snapshot?.people ?? []) this.people.note(user);
+    await this.outbox.open().catch(() => {});
+  }
+
+  async #hello(): Promise<Partial<Pick<ListenRequest, "hello" | "watchUserIds">>> {
+    // who is followed is said when a stream opens, so the first visit looks who there is
+    if (this.inbox.all.peek().length === 0) {
+      const page = await this.rpc.channels.listMyChannels({ pageSize: SNAPSHOT_CHANNELS }).catch(() => undefined);
+      this.inbox.restore((page?.channels ?? []).map(channelFrom)); // without an answer: the stream tells why
+    }
+    const peers = this.inbox.all.peek().flatMap(({ peer }) => (peer === "" ? [] : [peer]));
+    const members = [...this.#open].flatMap(({ members }) => [...members.list.peek().keys()]);
+    return {
+      hello: {
+        $typeName: "tertulia.chat.v1.Hello",
+        clientName: CLIENT_NAME,
+        positions: [...this.#open].flatMap(({ timeline }) => timeline.position()),
+      },
+      watchUserIds: this.people.follow([...members, ...peers]),
+    };
+  }
+
+  #onFrame(frame: ServerFrame): void {
+    this.#stopTyping(frame);
+    this.inbox.onFrame(frame);
+    for (const { notice } of frame.notices) {
+      switch (notice.case) {
+        case "typing": {
+          const { logId, userId, active } = notice.value;
+          const channel = this.inbox.channelOf(logId);
+          if (channel !== undefined && userId !== this.me.peek())
+            this.typists.onSignal(channel.channelId, userId, active);
+          break;
+        }
+        case "read":
+          this.#onPosition(notice.value.logId, notice.value.userId, Number(notice.value.readSeq), 0);
+          break;
+        case "delivered":
+          this.#onPosition(notice.value.logId, notice.value.userId, 0, Number(notice.value.deliveredSeq));
+          break;
+        case "presence":
+          this.people.onPresence(notice.value);
+          break;
+        case "caughtUp":
+          this.#onCaughtUp();
+          break;
+      }
+    }
+  }
+
+  #onCaughtUp(): void {
+    this.#restored.value = true;
+    this.outbox.nudge();
+    this.#reads.nudge();
+    this.#deliveries.nudge();
+    for (const channel of this.inbox.all.peek()) {
+      this.#deliver(channel);
+      this.outbox.onLog(channel.channelId, channel.headSeq, []); // sent before the stream was there again
+    }
+    for (const { timeline, members, channelId } of this.#open) {
+      timeline.onHead(this.seen(channelId));
+      if (members.list.peek().size > 0) members.load().catch(() => {});
+    }
+    void this.people.askForPresence();
+  }
+
+  #onDisconnect(): void {
+    this.typists.clear();
+    this.people.onDisconnect();
+    if (this.#snapshot === undefined || this.#restored.value) return;
+    this.inbox.restore(this.#snapshot.channels); // no server to ask: better old than nothing
+    this.#restored.value = true;
+  }
+
+  #onPosition(logId: Uint8Array, userId: string, readSeq: number, deliveredSeq: number): void {
+    const channel = this.inbox.channelOf(logId);
+    for (const { members, channelId } of this.#open)
+      if (channelId === channel?.channelId) members.onPosition(userId, readSeq, deliveredSeq);
+  }
+
+  #onRanges(channelId: string, ranges: readonly Range[]): void {
+    for (const conversation of this.#open) if (conversation.channelId === channelId) conversation.onRanges(ranges);
+    const mine = ranges
+      .flatMap(({ events = [] }) => events)
+      .filter(({ senderUserId }) => senderUserId === this.me.peek());
+    this.outbox.onLog(
+      channelId,
+      ranges.at(-1)?.toSeq ?? 0,
+      mine.map(({ clientId }) => clientId),
+    );
+  }
+
+  #onSaid(channel: MyChannel, events: readonly Event[]): void {
+    this.#deliver(channel);
+    if (this.connection.peek().state !== "online") return;
+    for (const event of events) {
+      const message = messageFrom(event);
+      if (message !== undefined && message.author !== this.me.peek())
+        for (const listener of this.#onMessage) listener(channel, message);
+    }
+  }
+
+  /** What is here has reached the device. Nobody is told in large channels. */
+  #deliver({ channelId, headSeq, deliveredSeq, memberCount, lastMessage }: MyChannel): void {
+    if (memberCount > MAX_RECEIPT_MEMBERS || headSeq <= deliveredSeq || lastMessage === undefined) return;
+    this.inbox.entry(channelId)?.delivered(headSeq);
+    if (lastMessage.seq > deliveredSeq) this.#deliveries.advance(channelId, headSeq);
+  }
+
+  /** Who has said something types no longer. */
+  #stopTyping(frame: ServerFrame): void {
+    for (const { logId, events } of frame.slices) {
+      const channel = this.inbox.channelOf(logId);
+      if (channel === undefined) continue;
+      for (const { senderUserId, content } of events)
+        if (content.case === "message") this.typists.onSignal(channel.channelId, senderUserId, false);
+    }
+  }
+
+  #keepSnapshot(): void {
+    if (this.connection.peek().state !== "online") return;
+    const channels = this.inbox.all.peek().slice(0, SNAPSHOT_CHANNELS);
+    this.storage.keepSnapshot({ channels, people: this.people.known() }).catch(() => {});
+    for (const conversation of this.#open) conversation.keep();
+  }
+
+  #nudge = (): void => {
+    this.#listener.nudge();
+  };
+
+  #dropped = (): void => {
+    this.#listener.restart();
+  };
+}
+
+/** A client that is connecting already. */
+export function connect(options: Options): TertuliaClient {
+  const client = new TertuliaClient(options);
+  client.start();
+  return client;
+}

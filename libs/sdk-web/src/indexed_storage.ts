@@ -1,0 +1,90 @@
+import type { Message } from "./models.js";
+import type { Pending, Snapshot, Storage } from "./storage.js";
+
+const VERSION = 1;
+const OUTBOX = "outbox";
+const CACHE = "cache";
+const SNAPSHOT = "snapshot";
+
+/** In IndexedDB, a database per server and user, shared by all tabs of the site. */
+export class IndexedStorage implements Storage {
+  #database: Promise<IDBDatabase>;
+
+  constructor(name: string) {
+    this.#database = open(name);
+    this.#database.catch(() => {}); // told by each method
+  }
+
+  async pending(): Promise<Pending[]> {
+    return this.#do(OUTBOX, "readonly", (store) => store.getAll() as IDBRequest<Pending[]>);
+  }
+
+  async add(pending: Omit<Pending, "order">): Promise<Pending> {
+    const order = await this.#do(OUTBOX, "readwrite", (store) => store.add(pending));
+    return { ...pending, order: Number(order) };
+  }
+
+  async replace(pending: Pending): Promise<void> {
+    await this.#do(OUTBOX, "readwrite", (store) => {
+      const there = store.count(pending.order);
+      // in the same transaction, or what another tab has sent meanwhile would come back
+      there.onsuccess = () => {
+        if (there.result > 0) store.put(pending);
+      };
+      return there;
+    });
+  }
+
+  async remove(order: number): Promise<void> {
+    await this.#do(OUTBOX, "readwrite", (store) => store.delete(order));
+  }
+
+  async snapshot(): Promise<Snapshot | undefined> {
+    return this.#do(CACHE, "readonly", (store) => store.get(SNAPSHOT) as IDBRequest<Snapshot | undefined>);
+  }
+
+  async keepSnapshot(snapshot: Snapshot): Promise<void> {
+    await this.#do(CACHE, "readwrite", (store) => store.put(snapshot, SNAPSHOT));
+  }
+
+  async page(channelId: string): Promise<readonly Message[] | undefined> {
+    return this.#do(CACHE, "readonly", (store) => store.get(`page:${channelId}`) as IDBRequest<Message[] | undefined>);
+  }
+
+  async keepPage(channelId: string, messages: readonly Message[]): Promise<void> {
+    await this.#do(CACHE, "readwrite", (store) => store.put(messages, `page:${channelId}`));
+  }
+
+  async clear(): Promise<void> {
+    await this.#do(OUTBOX, "readwrite", (store) => store.clear());
+    await this.#do(CACHE, "readwrite", (store) => store.clear());
+  }
+
+  close(): void {
+    this.#database.then((database) => database.close()).catch(() => {});
+  }
+
+  async #do<T>(name: string, mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+    const transaction = (await this.#database).transaction(name, mode);
+    const request = act(transaction.objectStore(name));
+    // the transaction's end, not the request's: only then is it kept
+    await new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onerror = () => reject(transaction.error);
+      transaction.onabort = () => reject(transaction.error);
+    });
+    return request.result;
+  }
+}
+
+function open(name: string): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name, VERSION);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore(OUTBOX, { keyPath: "order", autoIncrement: true });
+      request.result.createObjectStore(CACHE);
+    };
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}

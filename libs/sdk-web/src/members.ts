@@ -1,0 +1,95 @@
+/** The members of one open channel, and how far each has read. */
+
+import { type ReadonlySignal, signal } from "@preact/signals-core";
+import type { Event } from "./gen/tertulia/chat/v1/event_pb.js";
+import type { Range } from "./inbox.js";
+import { type Member, MemberRole, type Message, memberFrom } from "./models.js";
+import type { Rpc } from "./rpc.js";
+
+const PAGE = 200;
+/** Positions are pushed, and receipts shown, in channels of at most so many members (the server's default). */
+export const MAX_RECEIPT_MEMBERS = 100;
+const MAX_MEMBERS = 2_000; // a panel shows no more; search finds the rest
+
+export class Members {
+  readonly #list = signal<ReadonlyMap<string, Member>>(new Map());
+  readonly list: ReadonlySignal<ReadonlyMap<string, Member>> = this.#list;
+
+  constructor(
+    private readonly rpc: Rpc,
+    private readonly channelId: string,
+  ) {}
+
+  /** Ask the server. Throws what the call throws. */
+  async load(): Promise<void> {
+    const found = new Map<string, Member>();
+    let pageToken = "";
+    do {
+      const page = await this.rpc.channels.listMembers({ channelId: this.channelId, pageSize: PAGE, pageToken });
+      for (const wire of page.members)
+        found.set(wire.userId, ahead(memberFrom(wire), this.#list.value.get(wire.userId)));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "" && found.size < MAX_MEMBERS);
+    this.#list.value = found;
+  }
+
+  /** A member's position moved; positions never go back. */
+  onPosition(userId: string, readSeq: number, deliveredSeq: number): void {
+    const member = this.#list.value.get(userId);
+    if (member === undefined) return;
+    this.#set(ahead(member, { ...member, readSeq, deliveredSeq }));
+  }
+
+  onRanges(ranges: readonly Range[]): void {
+    for (const { events } of ranges) for (const event of events ?? []) this.#onEvent(event);
+  }
+
+  #onEvent({ content, seq }: Event): void {
+    if (content.case !== "membershipChange") return;
+    const { addedUserIds, removedUserIds, roleChanges } = content.value;
+    const list = new Map(this.#list.value);
+    for (const userId of removedUserIds) list.delete(userId);
+    for (const userId of addedUserIds)
+      if (!list.has(userId))
+        list.set(userId, { userId, role: MemberRole.MEMBER, readSeq: Number(seq), deliveredSeq: Number(seq) });
+    for (const { userId, role } of roleChanges) {
+      const member = list.get(userId);
+      if (member !== undefined) list.set(userId, { ...member, role });
+    }
+    this.#list.value = list;
+  }
+
+  #set(member: Member): void {
+    this.#list.value = new Map(this.#list.value).set(member.userId, member);
+  }
+}
+
+/** Who has a message: of the others, who have read it, and whom it has reached without being read. */
+export interface Receipt {
+  readonly readBy: readonly string[];
+  readonly deliveredTo: readonly string[];
+  /** Everybody has. */
+  readonly allRead: boolean;
+  readonly allDelivered: boolean;
+}
+
+/** The receipt of a message of `author`. */
+export function receiptOf({ seq, author }: Message, members: ReadonlyMap<string, Member>): Receipt {
+  const others = [...members.values()].filter(({ userId }) => userId !== author);
+  const readBy = others.filter(({ readSeq }) => readSeq >= seq).map(({ userId }) => userId);
+  const reached = others.filter(({ deliveredSeq }) => deliveredSeq >= seq);
+  const deliveredTo = reached.map(({ userId }) => userId).filter((userId) => !readBy.includes(userId));
+  const some = others.length > 0;
+  return {
+    readBy,
+    deliveredTo,
+    allRead: some && readBy.length === others.length,
+    allDelivered: some && reached.length === others.length,
+  };
+}
+
+function ahead(member: Member, other: Member | undefined): Member {
+  const readSeq = Math.max(member.readSeq, other?.readSeq ?? 0);
+  const deliveredSeq = Math.max(member.deliveredSeq, other?.deliveredSeq ?? 0, readSeq);
+  return { ...member, readSeq, deliveredSeq };
+}

@@ -1,0 +1,184 @@
+/**
+ * Messages on their way: kept until the server has them, sent in order of a channel, one at a time, each under one id until
+ * there is an answer, so that it takes effect once (I4). Several tabs share one outbox, and one of them sends.
+ */
+
+import { type ReadonlySignal, signal } from "@preact/signals-core";
+import { Backoff, sleep } from "./backoff.js";
+import { errorFrom, type TertuliaError } from "./errors.js";
+import type { Rpc } from "./rpc.js";
+import type { Pending, Storage } from "./storage.js";
+import type { Tabs } from "./tabs.js";
+
+const RETRY_BASE_MS = 300;
+const RETRY_CAP_MS = 15_000;
+
+export interface Draft {
+  readonly channelId: string;
+  readonly text: string;
+  readonly replyToSeq?: number;
+  readonly mentions?: readonly string[];
+}
+
+export class Outbox {
+  readonly #entries = signal<readonly Pending[]>([]);
+  /** All that is not in the log so far, in the order in which it was said. */
+  readonly entries: ReadonlySignal<readonly Pending[]> = this.#entries;
+  #lanes = new Set<string>(); // channels with a message on its way
+  #wakes = new Set<() => void>();
+  #stop = new AbortController();
+
+  constructor(
+    private readonly rpc: Rpc,
+    private readonly storage: Storage,
+    private readonly tabs: Tabs,
+    private readonly seen: (channelId: string) => number,
+  ) {
+    tabs.onOutboxChanged(() => void this.#reload());
+    tabs.onLeading(() => void this.#reload());
+  }
+
+  /** Take up what an earlier visit left. */
+  async open(): Promise<void> {
+    await this.#reload();
+  }
+
+  close(): void {
+    this.#stop.abort();
+  }
+
+  /** Say something. It is kept first, and sent when there is a connection. */
+  async send({ channelId, text, replyToSeq = 0, mentions = [] }: Draft): Promise<Pending> {
+    const pending = await this.storage.add({
+      channelId,
+      clientId: randomId(),
+      afterSeq: this.seen(channelId),
+      text,
+      replyToSeq,
+      mentions,
+      createTimeMs: Date.now(),
+    });
+    this.#entries.value = [...this.#entries.value, pending];
+    this.tabs.tellOutboxChanged();
+    this.#sendAll();
+    return pending;
+  }
+
+  /** Try one again that was refused. */
+  async retry(pending: Pending): Promise<void> {
+    const { refusal: _, ...again } = pending;
+    await this.#replace(again);
+    this.#sendAll();
+  }
+
+  /** Do not send it after all. Too late when it is on its way. */
+  async drop(pending: Pending): Promise<void> {
+    await this.storage.remove(pending.order);
+    this.#forget(pending.order);
+    this.tabs.tellOutboxChanged();
+  }
+
+  /** There is a connection: what waits need not wait longer. */
+  nudge(): void {
+    for (const wake of this.#wakes) wake();
+    this.#sendAll();
+  }
+
+  /** The log has come this far, with these ids of ours in it: they are shown from the log now. */
+  onLog(channelId: string, position: number, clientIds: readonly string[]): void {
+    const had = this.#entries.value;
+    const left = had.filter(
+      (entry) =>
+        entry.channelId !== channelId ||
+        (!clientIds.includes(entry.clientId) && (entry.seq === undefined || entry.seq > position)),
+    );
+    if (left.length < had.length) this.#entries.value = left;
+  }
+
+  #sendAll(): void {
+    if (!this.tabs.leading) return;
+    for (const { channelId } of this.#entries.value) if (!this.#lanes.has(channelId)) void this.#runLane(channelId);
+  }
+
+  async #runLane(channelId: string): Promise<void> {
+    this.#lanes.add(channelId);
+    const backoff = new Backoff(RETRY_BASE_MS, RETRY_CAP_MS);
+    try {
+      while (!this.#stop.signal.aborted) {
+        const next = this.#entries.value.find(
+          (entry) => entry.channelId === channelId && entry.refusal === undefined && entry.seq === undefined,
+        );
+        if (next === undefined) return;
+        const error = await this.#try(next);
+        if (error === undefined) backoff.reset();
+        else await this.#wait(Math.max(backoff.next(), error.retryAfterMs));
+      }
+    } finally {
+      this.#lanes.delete(channelId);
+    }
+  }
+
+  /** One try. Answers the error that passes by itself, if there was one. */
+  async #try(entry: Pending): Promise<TertuliaError | undefined> {
+    const { channelId, clientId, afterSeq, text, replyToSeq, mentions } = entry;
+    try {
+      const { seq } = await this.rpc.messages.sendMessage({
+        channelId,
+        clientMessageId: clientId,
+        afterSeq: BigInt(afterSeq),
+        message: { text, replyToSeq: BigInt(replyToSeq), mentionedUserIds: [...mentions] },
+      });
+      await this.storage.remove(entry.order);
+      this.#update({ ...entry, seq: Number(seq) });
+      if (this.seen(channelId) >= Number(seq)) this.onLog(channelId, this.seen(channelId), []);
+      this.tabs.tellOutboxChanged();
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      if (error.reason === "DEDUP_SCAN_LIMIT" && error.metadata["scanned_to_seq"] !== undefined)
+        await this.#replace({ ...entry, afterSeq: Number(error.metadata["scanned_to_seq"]) });
+      else if (error.transient || error.reason === "TOKEN_EXPIRED") return error;
+      else await this.#replace({ ...entry, refusal: { reason: error.reason, message: error.message } });
+    }
+    return undefined;
+  }
+
+  async #wait(ms: number): Promise<void> {
+    let wake = () => {};
+    await sleep(ms, this.#stop.signal, (given) => {
+      wake = given;
+      this.#wakes.add(wake);
+    });
+    this.#wakes.delete(wake);
+  }
+
+  async #replace(entry: Pending): Promise<void> {
+    await this.storage.replace(entry);
+    this.#update(entry);
+    this.tabs.tellOutboxChanged();
+  }
+
+  #update(entry: Pending): void {
+    this.#entries.value = this.#entries.value.map((had) => (had.order === entry.order ? entry : had));
+  }
+
+  #forget(order: number): void {
+    this.#entries.value = this.#entries.value.filter((had) => had.order !== order);
+  }
+
+  /** Another tab has added, sent or dropped something. */
+  async #reload(): Promise<void> {
+    const kept = await this.storage.pending();
+    const sent = this.#entries.value.filter((entry) => entry.seq !== undefined);
+    const isSent = new Set(sent.map(({ order }) => order));
+    this.#entries.value = [...sent, ...kept.filter(({ order }) => !isSent.has(order))].sort(
+      (a, b) => a.order - b.order,
+    );
+    this.#sendAll();
+  }
+}
+
+/** 128 random bits. */
+export function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,164 @@
+import { Code } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { ChannelKind, receiptOf } from "../src/index.js";
+import { MemoryStorage } from "../src/storage.js";
+import { refusal } from "./fake_server.js";
+import { opened, texts, until, world } from "./world.js";
+
+const here = world();
+
+function plaza() {
+  return here.server.room("plaza", ChannelKind.GROUP, "ann", "bob");
+}
+
+function said(): string[] {
+  return (
+    here.server.rooms
+      .get("plaza")
+      ?.log.messages()
+      .map(({ content }) => (content.case === "message" ? content.value.text : "")) ?? []
+  );
+}
+
+describe("the outbox", () => {
+  test("shows a message at once, then as part of the log, never twice and never not at all", async () => {
+    plaza();
+    const ann = await here.join("ann");
+    const conversation = await opened(ann, "plaza");
+    await conversation.send({ text: "hello" });
+    expect(ann.outbox.entries.value.map(({ text }) => text)).toEqual(["hello"]);
+    await until(() => texts(conversation).length === 1);
+    expect(ann.outbox.entries.value).toEqual([]);
+  });
+
+  test("delivers once, in order, what was said while the server was away", async () => {
+    plaza();
+    const ann = await here.join("ann");
+    const conversation = await opened(ann, "plaza");
+    await here.server.stop();
+    for (const text of ["one", "two", "three"]) await conversation.send({ text });
+    await here.server.start();
+    await until(() => ann.outbox.entries.value.length === 0 && texts(conversation).length === 3);
+    expect(said()).toEqual(["one", "two", "three"]);
+    expect(texts(conversation)).toEqual(["one", "two", "three"]);
+  });
+
+  test("repeats a send whose answer was lost under the same id: it is said once", async () => {
+    plaza();
+    const ann = await here.join("ann");
+    const conversation = await opened(ann, "plaza");
+    here.server.after.set("SendMessage", [() => Promise.reject(refusal(Code.Unavailable, "OUTCOME_UNKNOWN"))]);
+    await conversation.send({ text: "once" });
+    await conversation.send({ text: "and then" });
+    await until(() => texts(conversation).length === 2 && ann.outbox.entries.value.length === 0);
+    expect(said()).toEqual(["once", "and then"]);
+  });
+
+  test("keeps a message that was refused until it is sent again or dropped, and sends those behind it", async () => {
+    plaza();
+    const ann = await here.join("ann");
+    const conversation = await opened(ann, "plaza");
+    here.server.before.set("SendMessage", [() => Promise.reject(refusal(Code.PermissionDenied, "BLOCKED", "no"))]);
+    await conversation.send({ text: "refused" });
+    await conversation.send({ text: "accepted" });
+    await until(() => texts(conversation).length === 1 && ann.outbox.entries.value.length === 1);
+    const [refused] = ann.outbox.entries.value;
+    expect(refused?.refusal?.reason).toBe("BLOCKED");
+    await ann.outbox.retry(refused as never);
+    await until(() => texts(conversation).length === 2);
+    expect(said()).toEqual(["accepted", "refused"]);
+  });
+
+  test("waits where the server says that it is too fast", async () => {
+    plaza();
+    const ann = await here.join("ann");
+    const conversation = await opened(ann, "plaza");
+    here.server.before.set("SendMessage", [() => Promise.reject(refusal(Code.ResourceExhausted, "SLOW_MODE"))]);
+    await conversation.send({ text: "patient" });
+    await until(() => texts(conversation).length === 1);
+  });
+
+  test("sends on the next visit what the last one could not", async () => {
+    plaza();
+    const first = await here.join("ann", { keep: true });
+    const conversation = await opened(first, "plaza");
+    await here.server.stop();
+    await conversation.send({ text: "before the reload" });
+    await first.close();
+    await here.server.start();
+    const second = await here.join("ann", { keep: true });
+    await until(() => second.outbox.entries.value.length === 0);
+    expect(said()).toEqual(["before the reload"]);
+    expect(await second.storage.pending()).toEqual([]);
+  });
+
+  test("gets a new token when the old one has expired, for a send as well as for the stream", async () => {
+    plaza();
+    let token = "token-ann";
+    let asked = 0;
+    const ann = await here.join("ann", {
+      token: async () => {
+        asked += 1;
+        return token;
+      },
+    });
+    const conversation = await opened(ann, "plaza");
+    token = "token-ann";
+    here.server.before.set("SendMessage", [() => Promise.reject(refusal(Code.Unauthenticated, "TOKEN_EXPIRED"))]);
+    await conversation.send({ text: "with the new one" });
+    await until(() => texts(conversation).length === 1);
+    expect(asked).toBe(2);
+  });
+
+  test("ends, and says why, when a token that cannot be renewed has expired", async () => {
+    plaza();
+    const ann = here.begin("ann", { token: "expired" });
+    await until(() => ann.connection.value.state === "ended");
+    expect(ann.connection.value).toMatchObject({ error: { reason: "TOKEN_EXPIRED" } });
+  });
+
+  test("gives places to what it keeps in the order in which it was said", async () => {
+    const storage = new MemoryStorage();
+    const draft = {
+      channelId: "c",
+      clientId: "i",
+      afterSeq: 0,
+      text: "",
+      replyToSeq: 0,
+      mentions: [],
+      createTimeMs: 0,
+    };
+    for (const text of ["a", "b"]) await storage.add({ ...draft, text });
+    expect((await storage.pending()).map(({ text }) => text)).toEqual(["a", "b"]);
+  });
+});
+
+describe("receipts", () => {
+  test("tell who has a message, and who has read it", async () => {
+    plaza();
+    const [ann, bob] = [await here.join("ann"), await here.join("bob")];
+    const [hers, his] = [await opened(ann, "plaza"), await opened(bob, "plaza")];
+    await hers.send({ text: "seen?" });
+    const receipt = () => {
+      const message = hers.timeline.view.value.messages[0];
+      return message && receiptOf(message, hers.members.list.value);
+    };
+    await until(() => receipt()?.deliveredTo.includes("bob") === true);
+    expect(receipt()?.allRead).toBe(false);
+    await until(() => texts(his).length === 1);
+    his.markRead(his.timeline.view.value.messages[0] as never);
+    await until(() => receipt()?.allRead === true);
+  });
+
+  test("typing is seen by the others and ends with the message", async () => {
+    plaza();
+    const [ann, bob] = [await here.join("ann"), await here.join("bob")];
+    const hers = await opened(ann, "plaza");
+    const typists = bob.typists.in("plaza");
+    hers.typing(true);
+    await until(() => typists.value.includes("ann"));
+    await hers.send({ text: "done" });
+    await until(() => typists.value.length === 0);
+    expect(ann.typists.in("plaza").value).toEqual([]);
+  });
+});

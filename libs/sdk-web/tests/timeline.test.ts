@@ -1,0 +1,154 @@
+import { effect } from "@preact/signals-core";
+import { describe, expect, test } from "vitest";
+import { ChannelKind, type Conversation, type TertuliaClient } from "../src/index.js";
+import { channel, online, opened, shown, texts, until, world } from "./world.js";
+
+const here = world();
+
+function plaza(messages = 0) {
+  const room = here.server.room("plaza", ChannelKind.GROUP, "ann", "bob");
+  for (let number = 1; number <= messages; number += 1) here.server.say(room, "bob", `message ${number}`);
+  return room;
+}
+
+async function expectFreshEqualsLive(client: TertuliaClient, live: Conversation): Promise<void> {
+  const fresh = await opened(client, live.channelId);
+  expect(live.timeline.view.value.messages).toEqual(fresh.timeline.view.value.messages);
+}
+
+describe("a timeline", () => {
+  test("shows the newest page, then what is said, edited, deleted and reacted to; live equals fresh", async () => {
+    plaza(3);
+    const ann = await here.join("ann");
+    const bob = await here.join("bob");
+    const [live, hers] = [await opened(bob, "plaza"), await opened(ann, "plaza")];
+    await hers.send({ text: "a reply", replyToSeq: 2 });
+    await until(() => texts(live).length === 4 && texts(hers).length === 4);
+    const [first, second, , reply] = live.timeline.view.value.messages;
+    await live.edit(first as never, { text: "message one" });
+    await hers.react(second as never, "👍");
+    await live.react(second as never, "👍");
+    await hers.react(hers.timeline.view.value.messages[1] as never, "👍");
+    await live.delete(second as never);
+    await hers.delete(reply as never);
+    await until(() => texts(live).filter((text) => text === "(deleted)").length === 2);
+    expect(texts(live)).toEqual(["message one", "(deleted)", "message 3", "(deleted)"]);
+    expect(JSON.stringify(live.timeline.view.value.messages)).not.toContain("message 2");
+    await expectFreshEqualsLive(bob, live);
+  });
+
+  test("scrolls back to the first message, without a hole and without a message twice", async () => {
+    plaza(500);
+    const ann = await here.join("ann");
+    ann.markRead("plaza", 501, 500);
+    const { timeline } = await opened(ann, "plaza");
+    while (timeline.view.value.older) await timeline.loadOlder();
+    expect(timeline.view.value.messages.map(({ messageCount }) => messageCount)).toEqual(
+      Array.from({ length: 500 }, (_, index) => index + 1),
+    );
+  });
+
+  test("opens at the first unread message and goes forward to the newest, then on live", async () => {
+    const room = plaza(300);
+    const ann = await here.join("ann");
+    ann.markRead("plaza", 101, 100);
+    const conversation = await opened(ann, "plaza");
+    const { timeline } = conversation;
+    expect(conversation.unreadAfterSeq).toBe(101);
+    expect(texts(conversation)).toContain("message 101");
+    expect(timeline.view.value.newer).toBe(true);
+    here.server.say(room, "bob", "said meanwhile");
+    while (timeline.view.value.newer) await timeline.loadNewer();
+    expect(texts(conversation).at(-1)).toBe("said meanwhile");
+    here.server.say(room, "bob", "live");
+    await until(() => texts(conversation).at(-1) === "live");
+    expect(new Set(texts(conversation)).size).toBe(texts(conversation).length);
+  });
+
+  test("applies what happens while a page is on its way", async () => {
+    const room = plaza(3);
+    const ann = await here.join("ann");
+    here.server.after.set("ListMessages", [
+      async () => {
+        here.server.append(room, "bob", { case: "reactionChanged", value: { targetSeq: 2n, key: "🎉" } as never });
+        here.server.say(room, "bob", "message 4");
+        await until(() => channel(ann, "plaza").headSeq === 6);
+      },
+    ]);
+    const conversation = await opened(ann, "plaza");
+    await until(() => texts(conversation).length === 4);
+    expect(conversation.timeline.view.value.messages[0]?.state.reactions).toEqual([{ key: "🎉", userIds: ["bob"] }]);
+    await expectFreshEqualsLive(ann, conversation);
+  });
+
+  test("fetches what the stream left out", async () => {
+    const room = plaza(1);
+    const ann = await here.join("ann");
+    const conversation = await opened(ann, "plaza");
+    here.server.lose = 2;
+    for (const text of ["lost", "lost, too", "seen"]) here.server.say(room, "bob", text);
+    await until(() => texts(conversation).length === 4);
+    expect(texts(conversation)).toEqual(["message 1", "lost", "lost, too", "seen"]);
+  });
+
+  test("fetches what a gap names, and begins anew where that is too much", async () => {
+    const room = plaza(1);
+    const ann = await here.join("ann");
+    const conversation = await opened(ann, "plaza");
+    here.server.lose = 3_000;
+    for (let number = 2; number <= 3_001; number += 1) here.server.say(room, "bob", `message ${number}`);
+    here.server.gap(room, "ann", 3, room.log.head);
+    await until(() => texts(conversation).at(-1) === "message 3001");
+    await shown(conversation);
+    await expectFreshEqualsLive(ann, conversation);
+  });
+
+  test("has, after a lost connection, what was said meanwhile; once and in order", async () => {
+    const room = plaza(2);
+    const ann = await here.join("ann");
+    const conversation = await opened(ann, "plaza");
+    await here.server.stop();
+    for (let number = 3; number <= 20; number += 1) here.server.say(room, "bob", `message ${number}`);
+    here.server.append(room, "bob", { case: "messageDeleted", value: { targetSeq: 2n } as never });
+    await here.server.start();
+    await online(ann);
+    await until(() => texts(conversation).length === 20);
+    await expectFreshEqualsLive(ann, conversation);
+  });
+
+  test("tells why a page could not be had, and has it when asked again", async () => {
+    plaza(100);
+    const ann = await here.join("ann");
+    ann.markRead("plaza", 101, 100);
+    const { timeline } = await opened(ann, "plaza");
+    here.server.before.set("ListMessages", [() => Promise.reject(new Error("no"))]);
+    await timeline.loadOlder();
+    expect(timeline.view.value.error?.message).toBeDefined();
+    await timeline.loadOlder();
+    expect(timeline.view.value.messages.length).toBe(100);
+    expect(timeline.view.value.error).toBeUndefined();
+  });
+
+  test("shows what the last visit kept where no server answers, and never instead of its answer (I6)", async () => {
+    const room = plaza(2);
+    const first = await here.join("ann", { keep: true });
+    (await opened(first, "plaza")).close();
+    const kept = channel(first, "plaza");
+    await first.close();
+    here.server.append(room, "bob", { case: "messageDeleted", value: { targetSeq: 2n } as never });
+    const second = await here.join("ann", { keep: true });
+    const answered = second.open(channel(second, "plaza"));
+    let seen = "";
+    effect(() => {
+      seen += texts(answered);
+    });
+    await shown(answered);
+    expect(texts(answered)).toEqual(["(deleted)", "message 2"]);
+    expect(seen).not.toContain("message 1");
+    await here.server.stop();
+    const third = here.begin("ann", { keep: true });
+    const alone = third.open(kept);
+    await until(() => alone.timeline.view.value.stale);
+    expect(texts(alone)).toEqual(["(deleted)", "message 2"]);
+  });
+});
