@@ -1,0 +1,82 @@
+/** What the application as a whole shows: which channel, which dialog, which messages to the person. */
+
+import { computed, signal } from "@preact/signals";
+import { errorFrom, type TertuliaClient } from "@tertulia/sdk-web";
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import type { Config } from "./login.ts";
+import { t } from "./text/index.ts";
+
+export interface App {
+  readonly client: TertuliaClient;
+  readonly config: Config;
+}
+
+export const AppContext = createContext<App | undefined>(undefined);
+
+export function useApp(): App {
+  const app = useContext(AppContext);
+  if (app === undefined) throw new Error("outside of the application");
+  return app;
+}
+
+// --- which channel: in the address, so that a reload and the back button do what they say ---------------------------
+
+const PREFIX = "#/c/";
+
+const address = signal(location.hash);
+addEventListener("hashchange", () => {
+  address.value = location.hash;
+});
+
+export const selected = computed(() =>
+  address.value.startsWith(PREFIX) ? decodeURIComponent(address.value.slice(PREFIX.length)) : "",
+);
+
+export function select(channelId: string): void {
+  location.hash = channelId === "" ? "" : PREFIX + encodeURIComponent(channelId);
+  address.value = location.hash;
+}
+
+// --- dialogs and short words -------------------------------------------------------------------------------------
+
+export type Dialog = { readonly kind: "new-chat" } | { readonly kind: "add-members"; readonly channelId: string };
+
+export const dialog = signal<Dialog | undefined>(undefined);
+export const details = signal(false);
+
+export const toast = signal("");
+const TOAST_MS = 4_000;
+let toastTimer = 0;
+
+export function tell(words: string): void {
+  toast.value = words;
+  clearTimeout(toastTimer);
+  toastTimer = window.setTimeout(() => {
+    toast.value = "";
+  }, TOAST_MS);
+}
+
+/** Do something that the person asked for; if it fails, say so. Answers whether it worked. */
+export async function attempt(action: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await action();
+    return true;
+  } catch (thrown) {
+    tell(t("failed", { reason: errorFrom(thrown).message }));
+    return false;
+  }
+}
+
+// --- appearance -----------------------------------------------------------------------------------------------------
+
+export type Theme = "system" | "light" | "dark";
+const KEPT_THEME = "tertulia.theme";
+export const theme = signal<Theme>((localStorage.getItem(KEPT_THEME) as Theme | null) ?? "system");
+
+export function wear(chosen: Theme): void {
+  theme.value = chosen;
+  localStorage.setItem(KEPT_THEME, chosen);
+  if (chosen === "system") delete document.documentElement.dataset["theme"];
+  else document.documentElement.dataset["theme"] = chosen;
+}

@@ -1,0 +1,111 @@
+import { useSignal } from "@preact/signals";
+import { contentOf } from "@tertulia/sdk-web";
+import { useEffect } from "preact/hooks";
+import { type App, AppContext, select, selected, toast, useApp } from "../state.ts";
+import { t } from "../text/index.ts";
+import { Chat } from "./chat.tsx";
+import { Icon } from "./icons.tsx";
+import { Inbox } from "./inbox.tsx";
+import { nameOf, titleOf } from "./names.ts";
+import { PeopleDialog } from "./people_dialog.tsx";
+
+export function Root({ app, onSignOut }: { app: App; onSignOut: () => void }) {
+  return (
+    <AppContext.Provider value={app}>
+      <Frame onSignOut={onSignOut} />
+    </AppContext.Provider>
+  );
+}
+
+function Frame({ onSignOut }: { onSignOut: () => void }) {
+  const { client } = useApp();
+  const channel = selected.value === "" ? undefined : client.inbox.get(selected.value);
+  const { state } = client.connection.value;
+  useEffect(() => {
+    document.title = channel === undefined ? "Tertulia" : `${titleOf(client, channel)} – Tertulia`;
+  }, [channel]);
+  useEffect(() => {
+    const leave = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.defaultPrevented && document.querySelector("dialog[open]") === null)
+        select("");
+    };
+    addEventListener("keydown", leave);
+    return () => removeEventListener("keydown", leave);
+  }, []);
+  return (
+    <div class={channel === undefined ? "frame" : "frame with-chat"}>
+      <div class="side">
+        <Connection />
+        <Inbox onSignOut={onSignOut} />
+      </div>
+      {channel !== undefined ? (
+        <Chat key={channel.logId} channel={channel} />
+      ) : (
+        <main class="nobody">
+          {state !== "ended" && (
+            <div class="empty">
+              <img src="/icon.svg" alt="" width={72} height={72} />
+              <p>{t("choose")}</p>
+              <p class="quiet">{t("chooseHow")}</p>
+            </div>
+          )}
+        </main>
+      )}
+      <PeopleDialog />
+      <Announcer />
+      <div class="toast" role="status">
+        {toast.value !== "" && <span>{toast.value}</span>}
+      </div>
+    </div>
+  );
+}
+
+/** How the connection is, when it is not simply there. */
+function Connection() {
+  const { client } = useApp();
+  const connection = client.connection.value;
+  const isLate = useSignal(false);
+  const { state } = connection;
+  useEffect(() => {
+    isLate.value = false;
+    const timer = setTimeout(() => {
+      isLate.value = true;
+    }, 700); // a hiccup is nobody's business
+    return () => clearTimeout(timer);
+  }, [state === "online"]);
+  if (state === "online" || (state !== "ended" && !isLate.value)) return <div role="status" />;
+  if (state === "ended")
+    return (
+      <div class="connection bad" role="alert">
+        {t("ended")} <bdi>{connection.error?.message}</bdi>
+      </div>
+    );
+  const words =
+    state === "offline"
+      ? t(connection.browser ? "noConnection" : "serverAway")
+      : t(state === "catching-up" ? "catchingUp" : "connecting");
+  return (
+    <div class={state === "offline" ? "connection bad" : "connection"} role="status">
+      <Icon name="clock" size={16} /> {words}
+    </div>
+  );
+}
+
+/** Screen readers hear what others say in the open conversation. */
+function Announcer() {
+  const { client } = useApp();
+  const said = useSignal("");
+  useEffect(
+    () =>
+      client.onMessage((channel, message) => {
+        if (channel.channelId === selected.peek())
+          said.value = `${nameOf(client, message.author)}: ${contentOf(message).text}`;
+      }),
+    [],
+  );
+  return (
+    <div class="unseen" aria-live="polite">
+      {said.value}
+    </div>
+  );
+}

@@ -1,0 +1,153 @@
+/** One conversation: who it is with, what was said, where one writes. */
+
+import { useSignal } from "@preact/signals";
+import { ChannelKind, type Conversation, type Message, type MyChannel } from "@tertulia/sdk-web";
+import { useEffect, useState } from "preact/hooks";
+import { attempt, details, dialog, select, useApp } from "../state.ts";
+import { shortTimeOf, t } from "../text/index.ts";
+import { ChannelAvatar } from "./avatar.tsx";
+import { Composer } from "./composer.tsx";
+import { Details } from "./details.tsx";
+import { Icon } from "./icons.tsx";
+import { Menu, type MenuItem } from "./menu.tsx";
+import { MessageList } from "./message_list.tsx";
+import { titleOf, typingWords } from "./names.ts";
+
+export function Chat({ channel }: { channel: MyChannel }) {
+  const { client } = useApp();
+  const [conversation, setConversation] = useState<Conversation>();
+  const replyTo = useSignal<Message | undefined>(undefined);
+  const editing = useSignal<Message | undefined>(undefined);
+
+  useEffect(() => {
+    const opened = client.open(channel);
+    setConversation(opened);
+    return () => opened.close();
+  }, [channel.channelId, channel.logId]);
+
+  if (conversation === undefined) return <main class="chat" />;
+  return (
+    <main class="chat">
+      <Head channel={channel} conversation={conversation} />
+      <MessageList channel={channel} conversation={conversation} replyTo={replyTo} editing={editing} />
+      <Typing channel={channel} />
+      <Composer channel={channel} conversation={conversation} replyTo={replyTo} editing={editing} />
+      {details.value && <Details channel={channel} conversation={conversation} />}
+    </main>
+  );
+}
+
+function Head({ channel, conversation }: { channel: MyChannel; conversation: Conversation }) {
+  const { client } = useApp();
+  const title = titleOf(client, channel);
+  return (
+    <header class="chat-head">
+      <button type="button" class="icon-button back" aria-label={t("back")} onClick={() => select("")}>
+        <Icon name="back" />
+      </button>
+      <ChannelAvatar channel={channel} size={40} />
+      <div class="chat-title">
+        <h2>
+          <bdi>{title}</bdi>
+        </h2>
+        <Subtitle channel={channel} conversation={conversation} />
+      </div>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label={t("details")}
+        title={t("details")}
+        aria-expanded={details.value}
+        onClick={() => {
+          details.value = !details.value;
+        }}
+      >
+        <Icon name="people" />
+      </button>
+      <Menu label={t("menu")} items={itemsOf(channel, client)}>
+        <Icon name="more" />
+      </Menu>
+    </header>
+  );
+}
+
+function itemsOf(channel: MyChannel, client: ReturnType<typeof useApp>["client"]): MenuItem[] {
+  const { channelId, kind, permissions, preferences } = channel;
+  const prefer = (wish: Parameters<typeof client.prefer>[1]) => void attempt(() => client.prefer(channelId, wish));
+  const { muted, pinned } = preferences;
+  const items: MenuItem[] = [
+    { icon: "mute", label: t(muted ? "unmute" : "mute"), act: () => prefer({ muted: !muted }) },
+    { icon: "pin", label: t(pinned ? "unpin" : "pin"), act: () => prefer({ pinned: !pinned }) },
+  ];
+  if (kind !== ChannelKind.DIRECT && permissions.manage) {
+    items.push({
+      icon: "people",
+      label: t("addPeople"),
+      act: () => (dialog.value = { kind: "add-members", channelId }),
+    });
+    items.push({
+      icon: "pencil",
+      label: t("rename"),
+      act: () => {
+        const name = prompt(t("groupName"), channel.name)?.trim();
+        if (name) void attempt(() => client.rename(channelId, name));
+      },
+    });
+  }
+  if (kind === ChannelKind.DIRECT)
+    items.push({
+      icon: "ban",
+      label: t("block"),
+      danger: true,
+      act: () => void attempt(() => client.block(channel.peer)),
+    });
+  else
+    items.push({
+      icon: "exit",
+      label: t("leave"),
+      danger: true,
+      act: () => {
+        if (confirm(t("leaveSure"))) void attempt(() => client.leave(channelId)).then((left) => left && select(""));
+      },
+    });
+  return items;
+}
+
+function Subtitle({ channel, conversation }: { channel: MyChannel; conversation: Conversation }) {
+  const { client } = useApp();
+  const looked = channel.peer === "" ? [] : [channel.peer];
+  useEffect(() => client.people.look(looked), [channel.peer]);
+  if (channel.peer !== "") {
+    const { online, lastSeenMs } = client.people.presence(channel.peer).value;
+    const words = online
+      ? t("online")
+      : lastSeenMs > 0
+        ? t("lastSeen", { time: shortTimeOf(lastSeenMs) })
+        : t("offline");
+    return <p class={online ? "subtitle here" : "subtitle"}>{words}</p>;
+  }
+  const here = [...conversation.members.list.value.keys()].filter(
+    (id) => client.people.presence(id).value.online,
+  ).length;
+  const count = t("memberCount", { n: channel.memberCount });
+  return <p class="subtitle">{here > 1 ? `${count}, ${here} ${t("online").toLocaleLowerCase()}` : count}</p>;
+}
+
+function Typing({ channel }: { channel: MyChannel }) {
+  const { client } = useApp();
+  const typists = client.typists.in(channel.channelId).value;
+  return (
+    <div class="typing-line" role="status">
+      {typists.length > 0 && (
+        <>
+          <span class="dots" aria-hidden="true">
+            <i />
+            <i />
+            <i />
+          </span>
+          <bdi>{typingWords(client, typists)}</bdi>
+        </>
+      )}
+    </div>
+  );
+}
