@@ -6,7 +6,14 @@ PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotos
 PUBLIC_PROTOS := $(sort $(wildcard protos/tertulia/chat/v1/*.proto) protos/buf/validate/validate.proto)
 INTERNAL_PROTOS := $(sort $(wildcard protos/tertulia_internal/*/v1/*.proto))
 
-.PHONY: help install proto run test test-fast lint format lock build clean
+# TypeScript: node comes from PyPI into .venv, everything else from package-lock.json.
+NODE := PATH=$(abspath $(BIN)):$$PATH
+SDK_WEB := libs/sdk-web
+WEB_CLIENT := services/web/client
+WEB_SOURCES := $(shell find $(SDK_WEB)/src $(WEB_CLIENT)/src $(WEB_CLIENT)/public -type f -not -path '*/gen/*') \
+	$(wildcard $(SDK_WEB)/*.json $(WEB_CLIENT)/*.json $(WEB_CLIENT)/*.ts $(WEB_CLIENT)/index.html)
+
+.PHONY: web demo test-web help install proto run test test-fast lint format lock build clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -29,38 +36,65 @@ gen/.made: $(PUBLIC_PROTOS) $(INTERNAL_PROTOS) .venv/.installed
 
 proto: gen/.made ## generate the Python stubs of protos/
 
-run: gen/.made ## run all of Tertulia here; Ctrl-C stops it
+node_modules/.made: package-lock.json package.json $(SDK_WEB)/package.json $(WEB_CLIENT)/package.json .venv/.installed
+	@echo "installing what the web client is made of into node_modules …"
+	@$(NODE) npm ci --silent
+	@touch $@
+
+$(SDK_WEB)/src/gen/.made: $(PUBLIC_PROTOS) $(SDK_WEB)/buf.gen.yaml node_modules/.made
+	@$(NODE) buf generate --template $(SDK_WEB)/buf.gen.yaml
+	@touch $@
+
+$(WEB_CLIENT)/dist/index.html: $(WEB_SOURCES) $(SDK_WEB)/src/gen/.made
+	@rm -rf $(SDK_WEB)/dist
+	@$(NODE) npm run --silent build -w $(SDK_WEB)
+	@$(NODE) npm run --silent build -w $(WEB_CLIENT) -- --logLevel warn
+
+web: $(WEB_CLIENT)/dist/index.html ## build the TypeScript SDK and the web client
+
+run: gen/.made web ## run all of Tertulia here; Ctrl-C stops it
 	@$(BIN)/tertulia serve
 
-test: gen/.made ## all tests
+demo: gen/.made ## fill the server that runs (make run) with conversations to look at
+	@docs/demo/fill.sh
+
+test: gen/.made test-web ## all tests
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-fast: gen/.made ## the tests that start no server
 	$(BIN)/pytest -n 2 -k "not cassandra" tests/unit tests/conformance
 
+test-web: web ## the tests of the TypeScript SDK and the web client
+	$(NODE) npm run --silent test -w $(SDK_WEB)
+	$(NODE) npm run --silent test -w $(WEB_CLIENT)
+
 bench: gen/.made ## measure all rows of docs/performance.md; BASE=rev compares with another revision; ARGS="--only W1 --runs 3"
 	$(BIN)/python -m tests.bench $(if $(BASE),--base $(BASE)) $(ARGS)
 
-lint: gen/.made ## style, types, import rules, proto rules
+lint: gen/.made web ## style, types, import rules, proto rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code --exclude-path protos/buf
+	$(NODE) npx biome check $(SDK_WEB) $(WEB_CLIENT) biome.json
+	$(NODE) npm run --silent check -w $(SDK_WEB)
+	$(NODE) npm run --silent check -w $(WEB_CLIENT)
 
-format: .venv/.installed ## put code and protos into form
+format: node_modules/.made ## put code and protos into form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/buf format -w --exclude-path protos/buf
+	$(NODE) npx biome check --write $(SDK_WEB) $(WEB_CLIENT) biome.json
 
 lock: .venv/.installed ## lock requirements.in anew
 	$(BIN)/uv pip compile requirements.in --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 --universal --quiet -o requirements.txt
 
-build: gen/.made ## both wheels, into dist/
+build: gen/.made web ## both wheels, into dist/
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist libs/sdk
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist .
 
 clean: ## remove everything that make made
-	rm -rf .venv gen dist libs/sdk/tertulia/chat libs/sdk/buf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv gen dist node_modules $(SDK_WEB)/src/gen $(SDK_WEB)/dist $(WEB_CLIENT)/dist libs/sdk/tertulia/chat libs/sdk/buf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
