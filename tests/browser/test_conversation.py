@@ -1,0 +1,113 @@
+"""Two people in two browsers, on the real stack."""
+
+import pytest
+
+from tests.browser.people import People
+from tests.support.stack import ServeStack
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
+
+
+async def team(stack: ServeStack, channel: str) -> None:
+    await stack.json("channels", "create", channel, "--kind", "group", "--members", "alice,bob", "--as", "alice")
+
+
+async def test_two_people_talk_type_react_reply_edit_and_delete(stack: ServeStack, people: People) -> None:
+    await team(stack, "plaza")
+    alice, bob = await people.join("alice"), await people.join("bob")
+    assert "token" not in alice.page.url, "a token stays in the address"
+    await alice.open("plaza")
+    await bob.open("plaza")
+
+    await alice.box("plaza").press_sequentially("hello ")
+    await bob.page.locator(".typing-line", has_text="alice is typing").wait_for()
+    await alice.write("hello bob")
+    said = await bob.sees("hello bob")
+    await (await alice.sees("hello bob")).locator(".receipt.readByAll").wait_for()
+
+    await said.hover()
+    await said.locator("[aria-haspopup=menu]").click()
+    await bob.page.get_by_role("menuitem", name="React with 🎉").click()
+    await (await alice.sees("hello bob")).locator(".reaction", has_text="🎉").wait_for()
+
+    await bob.act("hello bob", "Reply")
+    await bob.write("hello alice")
+    await (await alice.sees("hello alice")).locator(".quote", has_text="hello bob").wait_for()
+
+    await alice.act("hello bob", "Edit")
+    await alice.write("hello, dear bob")
+    await bob.sees("hello, dear bob")
+
+    alice.page.once("dialog", lambda dialog: dialog.accept())
+    await alice.act("hello, dear bob", "Delete")
+    await bob.page.locator(".gone").first.wait_for()
+    assert "dear bob" not in await bob.page.locator(".chat").inner_text(), "deleted text is still shown"
+
+    await bob.page.reload()
+    await bob.sees("hello alice")
+    assert "dear bob" not in await bob.page.locator(".chat").inner_text(), "deleted text came back"
+
+
+async def test_what_is_said_offline_is_delivered_once_and_in_order(stack: ServeStack, people: People) -> None:
+    await team(stack, "tunnel")
+    alice, bob = await people.join("alice"), await people.join("bob")
+    await alice.open("tunnel")
+    await bob.open("tunnel")
+    await alice.context.set_offline(True)
+    await alice.page.locator(".connection.bad").wait_for()
+    for number in range(5):
+        await alice.write(f"from the tunnel {number}")
+    await alice.context.set_offline(False)
+    await bob.sees("from the tunnel 4")
+    expected = [f"from the tunnel {number}" for number in range(5)]
+    assert await bob.texts() == expected
+    await alice.page.locator(".message:not([data-seq])").first.wait_for(state="detached")
+    assert await alice.texts() == expected
+
+
+async def test_a_server_killed_while_somebody_writes_loses_and_doubles_nothing(
+    stack: ServeStack, people: People
+) -> None:
+    await team(stack, "storm")
+    alice, bob = await people.join("alice"), await people.join("bob")
+    await alice.open("storm")
+    await bob.open("storm")
+    for number in range(12):
+        if number in (3, 7):
+            stack.kill("gateway" if number == 3 else "web")
+        await alice.write(f"line {number}.")
+    await bob.sees("line 11.")
+    expected = [f"line {number}." for number in range(12)]
+    await alice.page.locator(".message:not([data-seq])").first.wait_for(state="detached")
+    assert await bob.texts() == expected
+    assert await alice.texts() == expected
+    history = await stack.json("history", "storm")
+    assert [line["text"] for line in history] == expected
+
+
+async def test_two_tabs_of_one_person_say_everything_once(stack: ServeStack, people: People) -> None:
+    await team(stack, "tabs")
+    one = await people.join("alice")
+    two = await people.join("alice", in_context_of=one)
+    await one.open("tabs")
+    await two.open("tabs")
+    await two.write("from the second tab")
+    await one.sees("from the second tab")
+    await one.write("from the first tab")
+    await two.sees("from the first tab")
+    history = await stack.json("history", "tabs")
+    assert [line["text"] for line in history] == ["from the second tab", "from the first tab"]
+
+
+async def test_a_group_is_made_from_people_who_were_searched(stack: ServeStack, people: People) -> None:
+    await stack.json("users", "set", "carol", "--name", "Carol Jones")
+    alice = await people.join("alice")
+    await alice.page.get_by_role("button", name="New chat").click()
+    await alice.page.get_by_role("searchbox", name="Search people").fill("carol")
+    found = alice.page.locator(".found button", has_text="Carol Jones")
+    refused = alice.page.locator(".toast", has_text="work")
+    await found.or_(refused).first.wait_for()
+    if await found.count():
+        await found.click()
+        await alice.page.locator(".modal-foot .primary").click()
+        await alice.box("Carol Jones").wait_for()

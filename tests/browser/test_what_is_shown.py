@@ -1,0 +1,136 @@
+"""Hostile text, a long channel, screen readers, small screens and other languages, on the real stack."""
+
+import asyncio
+import itertools
+import re
+
+import pytest
+import tertulia
+from playwright.async_api import Dialog
+from tertulia.tokens import DEVELOPMENT_SECRET, Secret
+
+from tests.browser.people import People
+from tests.support.stack import ServeStack
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
+
+_SERVER = Secret.parse(DEVELOPMENT_SECRET).server_token()
+_PHONE = (390, 760)
+_LONG = 10_000  # messages
+_AT_ONCE = 500
+_MOST_IN_DOCUMENT = 120  # messages; a screen of 800 px shows about 20
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "<script>alert(1)</script>",
+    '"><iframe srcdoc="<script>alert(1)</script>">',
+    "javascript:alert(1)",
+    'https://a.example/"onmouseover=alert(1)//',
+    "https://bank.example@evil.example/",
+    "[x](javascript:alert(1))",
+    "{{constructor.constructor('alert(1)')()}}",
+    "\u202egnp.exe\u2066",
+    "https://img.example/x.png?<img src=x onerror=alert(1)>",
+)
+
+
+async def test_hostile_text_is_shown_as_text_wherever_it_stands(stack: ServeStack, people: People) -> None:
+    async with tertulia.connect(stack.address, token=_SERVER) as server:
+        await server.users.set_names({"mallory": HOSTILE[0], "alice": "Alice"})
+        mallory = server.acting_for("mallory")
+        await mallory.channels.create_group(["alice"], name=HOSTILE[1], channel_id="hostile")
+        for text in HOSTILE:
+            await mallory.send("hostile", text)
+    alice = await people.join("alice")
+    opened: list[str] = []
+
+    async def note(dialog: Dialog) -> None:
+        opened.append(dialog.message)
+        await dialog.dismiss()
+
+    alice.page.on("dialog", note)
+    await alice.open(HOSTILE[1])
+    for text in HOSTILE:
+        await alice.sees(text)
+    assert await alice.page.locator(".chat-head h2").inner_text() == HOSTILE[1]
+    assert await alice.page.locator(".chat img, .chat iframe, .chat script, .chat svg[onload]").count() == 0
+    links = await alice.page.locator(".chat a").evaluate_all("all => all.map(({ href, rel }) => [href, rel])")
+    assert links, "no link was found at all"
+    for href, rel in links:
+        assert href.startswith("https://"), href
+        assert "@" not in href, "the link hides where it leads"
+        assert "noopener" in rel
+    assert not opened, "text ran as a program"
+
+
+async def test_ten_thousand_messages_are_scrolled_without_a_hole_and_with_few_in_the_document(
+    stack: ServeStack, people: People
+) -> None:
+    async with tertulia.connect(stack.address, token=_SERVER) as server:
+        bob = server.acting_for("bob")
+        await server.users.ensure(["alice", "bob"])
+        await bob.channels.create_group(["alice"], name="long", channel_id="long")
+        numbers = iter(range(1, _LONG + 1))
+        while batch := list(itertools.islice(numbers, _AT_ONCE)):
+            said = [bob.send("long", f"number {number} {'and so on ' * (number % 13)}") for number in batch]
+            sent = await asyncio.gather(*said)
+    alice = await people.join("alice")
+    async with tertulia.connect(stack.address, token=Secret.parse(DEVELOPMENT_SECRET).user_token("alice")) as device:
+        device.mark_read("long", sent[-1].seq)
+    await alice.open("long")
+    await alice.sees(f"number {_LONG} ")
+    await alice.page.locator(".scroller").hover()
+    lowest = _LONG
+    for _ in range(80):
+        await alice.page.mouse.wheel(0, -1_200)
+        await alice.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        shown = [int(re.match(r"number (\d+)", text)[1]) for text in await alice.texts()]  # type: ignore[index]
+        assert shown == list(range(shown[0], shown[0] + len(shown))), "the messages in the document have a hole"
+        assert len(shown) <= _MOST_IN_DOCUMENT
+        assert shown[0] <= lowest, "the list jumped"
+        lowest = shown[0]
+    assert lowest < _LONG - 500, "scrolling back does not come far"
+    await alice.page.get_by_role("button", name="Jump to the latest").click()
+    await alice.sees(f"number {_LONG} ")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_axe_finds_nothing_serious(stack: ServeStack, people: People, dark: bool) -> None:
+    async with tertulia.connect(stack.address, token=_SERVER) as server:
+        await server.users.ensure(["alice", "bob"])
+        alice = server.acting_for("alice")
+        await alice.channels.create_group(["bob"], name="Reading aloud", channel_id="axe")
+        first = await alice.send("axe", "hello, see https://a.example")
+        await server.acting_for("bob").send("axe", "hello back", reply_to=first.seq)
+    person = await people.join("alice", dark=dark)
+    await person.page.locator(".row-main", has_text="Reading aloud").wait_for()
+    assert await person.serious_findings() == []
+    await person.open("Reading aloud")
+    message = await person.sees("hello back")
+    assert await person.serious_findings() == []
+    await message.hover()
+    await message.locator("[aria-haspopup=menu]").click()
+    assert await person.serious_findings() == []
+    await person.page.keyboard.press("Escape")
+    await person.page.get_by_role("button", name="Details").click()
+    await person.page.locator(".members .person").first.wait_for()
+    assert await person.serious_findings() == []
+    await person.page.get_by_role("button", name="New chat").click()
+    assert await person.serious_findings() == []
+
+
+async def test_a_phone_shows_the_list_or_the_conversation_in_the_language_of_the_person(
+    stack: ServeStack, people: People
+) -> None:
+    async with tertulia.connect(stack.address, token=_SERVER) as server:
+        await server.users.ensure(["alice", "bob"])
+        await server.acting_for("bob").channels.create_group(["alice"], name="Plaza", channel_id="phone")
+        await server.acting_for("bob").send("phone", "hola")
+    alice = await people.join("alice", size=_PHONE, language="es-ES")
+    await alice.page.locator(".row-main", has_text="Plaza").click()
+    await alice.page.get_by_role("textbox", name="Mensaje para Plaza").wait_for()
+    assert not await alice.page.locator(".side").is_visible()
+    width = await alice.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= _PHONE[0], "the page is wider than the screen"
+    await alice.page.get_by_role("button", name="Atrás").click()
+    await alice.page.locator(".row-main", has_text="Plaza").wait_for()
