@@ -1,0 +1,41 @@
+"""The chat bubble on somebody's page, on the real stack."""
+
+import pytest
+import tertulia
+from playwright.async_api import Browser, expect
+from tertulia.tokens import DEVELOPMENT_SECRET, Secret
+
+from tests.support.stack import ServeStack
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
+
+_SECRET = Secret.parse(DEVELOPMENT_SECRET)
+_PAGE = """<!doctype html><html lang="en"><title>A shop</title>
+<style>:root {{ --tertulia-accent: rgb(10, 125, 90) }}</style><h1>A shop</h1>
+<script src="/widget.js" data-user="alice" data-token="{token}" defer></script></html>"""
+
+
+async def test_one_script_tag_gives_a_chat_in_the_colours_of_the_page(stack: ServeStack, browser: Browser) -> None:
+    async with tertulia.connect(stack.address, token=_SECRET.server_token()) as server:
+        await server.users.ensure(["alice", "support"])
+        support = server.acting_for("support")
+        await support.channels.create_group(["alice"], name="Support", channel_id="support")
+        await support.send("support", "how can we help?")
+    context = await browser.new_context(locale="en-US")
+    context.set_default_timeout(30_000)
+    page = await context.new_page()
+    html = _PAGE.format(token=_SECRET.user_token("alice"))
+    await page.route("**/shop.html", lambda route: route.fulfill(body=html, content_type="text/html"))
+    await page.goto(f"{stack.web}/shop.html")
+    await page.get_by_role("button", name="Open the chat").click()
+    chat = page.frame_locator("iframe[title=Chat]")
+    await chat.locator(".row-main", has_text="Support").click()
+    await chat.locator(".message", has_text="how can we help?").wait_for()
+    await chat.locator(".composer textarea").fill("with a return, please")
+    await chat.locator(".composer textarea").press("Enter")
+    said = chat.locator(".message.mine .bubble", has_text="with a return, please")
+    await expect(said).to_have_css("background-color", "rgb(10, 125, 90)")
+    address = await page.locator("iframe").get_attribute("src")
+    assert address is not None
+    assert "token" not in address
+    await context.close()
