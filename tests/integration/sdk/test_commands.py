@@ -83,6 +83,31 @@ async def test_tail_prints_what_comes_and_stops_at_its_limit_or_when_interrupted
     assert (limited.returncode, endless.returncode) == (0, 130)
 
 
+@pytest.mark.parametrize("user", ["ben", ""])
+async def test_tail_tells_what_becomes_of_messages_and_counts_only_these(stack: Stack, user: str) -> None:
+    channel = f"amended-{user or 'application'}"
+    await stack.run("channels", "create", channel, "--members", "ben", "--as", "ann")
+    [sent] = await stack.json("send", channel, "helo", "--as", "ann")
+    seq = str(sent["seq"])
+    tail = await _tail(stack, "--limit", "1", name=channel, user=user)
+    await stack.run("edit", channel, seq, "hello", "--as", "ann")
+    await stack.run("react", channel, seq, "👍", "--as", "ben")
+    await stack.run("unreact", channel, seq, "👍", "--as", "ben")
+    await stack.run("delete", channel, seq, "--as", "ann")
+    await stack.run("send", channel, "the last", "--as", "ann")
+    async with asyncio.timeout(30):
+        out, _ = await tail.communicate()
+    *amended, last = map(json.loads, out.splitlines())
+    assert [(line["event"], line["target"], line["by"]) for line in amended] == [
+        ("edited", sent["seq"], "ann"),
+        ("reaction", sent["seq"], "ben"),
+        ("reaction", sent["seq"], "ben"),
+        ("deleted", sent["seq"], "ann"),
+    ]
+    assert [line.get("removed") for line in amended] == [None, False, True, None]
+    assert ("event" in last, last["text"]) == (False, "the last")
+
+
 async def test_chat_speaks_json_lines_to_scripts_up_to_their_own_last_message(stack: Stack) -> None:
     await stack.run("channels", "create", "scripted", "--as", "ann")
     code, out, _ = await _piped(stack, b"one\ntwo\n", "chat", "scripted", "--as", "ann", "--json")

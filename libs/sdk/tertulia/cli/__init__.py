@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from jwt.warnings import InsecureKeyLengthWarning
 
-from tertulia.cli import amending, channels, chat, import_, messages, replay, token, users
+from tertulia.cli import amending, channels, chat, import_, messages, replay, tail, token, users
 from tertulia.cli.console import complain
 from tertulia.cli.running import FAILED, USAGE
 
@@ -49,7 +49,7 @@ def build() -> typer.Typer:
     app.command()(token.token)
     app.command()(chat.chat)
     app.command()(messages.send)
-    app.command()(messages.tail)
+    app.command()(tail.tail)
     app.command()(messages.history)
     app.command()(amending.edit)
     app.command()(amending.delete)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator
 
 import tertulia
-from tertulia.cli.console import complain, message_json, print_json
+from tertulia.cli.console import complain, log_event_json, print_json
 from tertulia.cli.refusals import explained
 
 _LINES_WAITING = 1_000  # of standard input, before its reader waits
@@ -118,7 +118,7 @@ async def _standard_input() -> AsyncIterator[bytes]:
 
 def _event_json(event: tertulia.ClientEvent, name: str) -> dict[str, object] | None:
     if isinstance(event, tertulia.LogEvent):
-        return _log_event_json(event) if event.channel_id == name else None
+        return log_event_json(event) if event.channel_id == name else None
     match event:
         case tertulia.TypingChanged() if event.channel_id == name:
             return {"event": "typing", "user": event.user_id, "active": event.active}
@@ -131,27 +131,3 @@ def _event_json(event: tertulia.ClientEvent, name: str) -> dict[str, object] | N
         case tertulia.ChannelLeft(channel_id) if channel_id == name:
             return {"event": "left"}
     return None
-
-
-def _log_event_json(event: tertulia.LogEvent) -> dict[str, object]:
-    match event:
-        case tertulia.MessageReceived(message):
-            return {"event": "message", **message_json(message)}
-        case tertulia.MembershipChanged():
-            what: dict[str, object] = {
-                "event": "members",
-                "added": list(event.added),
-                "removed": list(event.removed),
-                "roles": {user_id: role.value for user_id, role in event.roles.items()},
-            }
-        case tertulia.MessageEdited():
-            what = {"event": "edited", "target": event.target, "text": event.text, "mentions": list(event.mentions)}
-        case tertulia.MessageDeleted():
-            what = {"event": "deleted", "target": event.target}
-        case tertulia.ReactionChanged():
-            what = {"event": "reaction", "target": event.target, "key": event.key, "removed": event.removed}
-        case tertulia.ChannelChanged():
-            what = {"event": "channel_changed"}
-        case tertulia.ChannelDeleted():
-            what = {"event": "channel_deleted"}
-    return what | {"seq": event.seq, "by": event.by}

@@ -11,6 +11,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from tertulia.events import (
+    ChannelChanged,
+    ChannelDeleted,
+    LogEvent,
+    MembershipChanged,
+    MessageDeleted,
+    MessageEdited,
+    MessageReceived,
+    ReactionChanged,
+)
 from tertulia.models import Channel, Message, utc
 
 # these change the direction or place of what stands beside them, and so what a line seems to say
@@ -81,6 +91,31 @@ def message_json(message: Message) -> dict[str, object]:
         "reply_count": message.reply_count,
     }
     return values | {name: value for name, value in extra.items() if value}
+
+
+def log_event_json(event: LogEvent) -> dict[str, object]:
+    """What happened in a channel, as every command prints it: `event` says what."""
+    match event:
+        case MessageReceived(message):
+            return {"event": "message", **message_json(message)}
+        case MembershipChanged():
+            what: dict[str, object] = {
+                "event": "members",
+                "added": list(event.added),
+                "removed": list(event.removed),
+                "roles": {user_id: role.value for user_id, role in event.roles.items()},
+            }
+        case MessageEdited():
+            what = {"event": "edited", "target": event.target, "text": event.text, "mentions": list(event.mentions)}
+        case MessageDeleted():
+            what = {"event": "deleted", "target": event.target}
+        case ReactionChanged():
+            what = {"event": "reaction", "target": event.target, "key": event.key, "removed": event.removed}
+        case ChannelChanged():
+            what = {"event": "channel_changed"}
+        case ChannelDeleted():
+            what = {"event": "channel_deleted"}
+    return what | {"seq": event.seq, "by": event.by}
 
 
 def channel_json(channel: Channel) -> dict[str, object]:

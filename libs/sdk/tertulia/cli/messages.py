@@ -1,28 +1,24 @@
-"""`tertulia send`, `tail` and `history`."""
+"""`tertulia send` and `history`; `tail` is in `tail.py`."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 import tertulia
-from tertulia.cli.console import complain, iso, message_json, message_text, out, print_json, progress
+from tertulia.cli.console import iso, message_json, message_text, out, print_json, progress
 from tertulia.cli.running import (
     As,
     AsElseApplication,
     ChannelName,
     Json,
     run,
-    server,
     user,
     user_or_server,
     wrong_usage,
 )
 
-_LOOK_SECONDS = 1.0  # how often `tail` looks for what is new, where there is no user to be told of it
 _STANDARD_INPUT = "-"
 
 
@@ -94,14 +90,14 @@ def history(
             if last is not None:
                 newest = await _newest(client, name, last, after, before)
                 for message in newest:
-                    _print(message, console, json, seq=True)
+                    _print(message, console, json)
                 return
             with progress(quiet=console.is_terminal) as bar:
                 task = bar.add_task(f"messages of {name}", total=await client.messages.head(name))
                 async for message in client.messages.oldest_first(name, after=after):
                     if before is not None and message.seq >= before:
                         return
-                    _print(message, console, json, seq=True)
+                    _print(message, console, json)
                     bar.update(task, completed=message.seq)
 
     run(main())
@@ -120,67 +116,8 @@ async def _newest(
     return found[::-1]
 
 
-def tail(
-    name: ChannelName,
-    as_user: AsElseApplication = "",
-    after: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="SEQ", help="Begin with the messages after this one; else with what is new."),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop after so many messages.")] = None,
-    json: Json = False,
-) -> None:
-    """Print messages as they come, until Ctrl-C (exit code 130) or --limit (0). Nothing is left out when the connection
-    breaks."""
-
-    async def main() -> None:
-        console = out()
-        left = limit if limit is not None else -1
-        async with user(as_user, listens=True) if as_user else server() as client:
-            await client.channels.get(name)
-            coming = _as_told(client, name, after) if as_user else _as_looked_up(client, name, after)
-            async for message in coming:
-                _print(message, console, json)
-                left -= 1
-                if left == 0:
-                    return
-
-    run(main())
-
-
-async def _as_told(client: tertulia.Client, name: str, after: int | None) -> AsyncIterator[tertulia.Message]:
-    """What comes in on a user's session."""
-    told = 0
-    if after is not None:
-        told = after
-        async for message in client.messages.oldest_first(name, after=after):
-            yield message
-            told = message.seq
-    async for event in client.events():
-        match event:
-            case tertulia.MessageReceived(message) if message.channel_id == name and message.seq > told:
-                yield message
-            case tertulia.ChannelLeft(channel_id) if channel_id == name:
-                raise tertulia.NotFound(f"{client.user_id} is no member of {name} any more", "CHANNEL_NOT_FOUND")
-            case tertulia.ConnectionChanged(tertulia.ConnectionState.CONNECTING):
-                complain("connection lost, trying again")
-            case tertulia.ConnectionChanged(tertulia.ConnectionState.ONLINE):
-                complain(f"listening to {name}")
-
-
-async def _as_looked_up(client: tertulia.Client, name: str, after: int | None) -> AsyncIterator[tertulia.Message]:
-    """An application's session is told of no channel, so it has to look."""
-    told = await client.messages.head(name) if after is None else after
-    complain(f"listening to {name}")
-    while True:
-        async for message in client.messages.oldest_first(name, after=told):
-            yield message
-            told = message.seq
-        await asyncio.sleep(_LOOK_SECONDS)
-
-
-def _print(message: tertulia.Message, console: Console, json: bool, seq: bool = False) -> None:
+def _print(message: tertulia.Message, console: Console, json: bool) -> None:
     if json:
         print_json(message_json(message))
     else:
-        console.print(message_text(message, seq=seq))
+        console.print(message_text(message, seq=True))
