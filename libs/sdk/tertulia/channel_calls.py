@@ -8,7 +8,7 @@ from google.protobuf.message import Message as ProtoMessage
 
 from tertulia.caller import MAX_BATCH, Caller, Response, batches, pages
 from tertulia.chat.v1 import channel_pb2, event_pb2
-from tertulia.errors import NotFound, OutcomeUnknown, Refused
+from tertulia.errors import NotFound, OutcomeUnknown, PermissionDenied, Refused
 from tertulia.models import Channel, ChannelKind, Member, MemberRole, MyChannel, Preferences
 from tertulia.readings import (
     KIND_TO_PROTO,
@@ -18,6 +18,8 @@ from tertulia.readings import (
     my_channel_from,
     preferences_from,
 )
+
+_DONE_BEFORE = {"CHANNEL_NOT_FOUND", "NOT_JOINED"}
 
 
 class ChannelCalls:
@@ -255,8 +257,8 @@ class ChannelCalls:
                 yield channel_from(channel)
 
     async def _once(self, method: str, request: ProtoMessage, response_type: type[Response]) -> None:
-        """What is refused as CHANNEL_NOT_FOUND when it is done again. After a try of which nobody knows how it ended, that
-        answer means that it is done."""
+        """What is refused as CHANNEL_NOT_FOUND (of an open channel, NOT_JOINED) when it is done again. After a try of which
+        nobody knows how it ended, that answer means that it is done."""
         try:
             await self._call(method, request, response_type, repeat=False)
         except (OutcomeUnknown, Refused) as error:
@@ -264,5 +266,6 @@ class ChannelCalls:
                 raise
             try:
                 await self._call(method, request, response_type)
-            except NotFound:
-                return
+            except (NotFound, PermissionDenied) as again:
+                if again.reason not in _DONE_BEFORE:
+                    raise

@@ -14,7 +14,7 @@ import jwt
 import protovalidate
 from google.protobuf.message import Message as ProtoMessage
 from grpc_status import rpc_status
-from tertulia.chat.v1 import error_pb2, event_pb2, session_pb2, session_pb2_grpc, user_pb2
+from tertulia.chat.v1 import channel_pb2, error_pb2, event_pb2, session_pb2, session_pb2_grpc, user_pb2
 
 from tests.unit.sdk.fake_calls import methods
 from tests.unit.sdk.fake_connection import Connection, failure, inbox_id, inbox_slice, status
@@ -275,9 +275,11 @@ class FakeGateway(session_pb2_grpc.SessionServiceServicer):
 
     def log_of(self, channel_id: str, by: str) -> Log:
         log = self.logs.get(channel_id)
-        if log is None or (by and by not in log.members):
-            raise Refusal(grpc.StatusCode.NOT_FOUND, error_pb2.ERROR_REASON_CHANNEL_NOT_FOUND)
-        return log
+        if log is not None and (not by or by in log.members):
+            return log
+        if log is not None and log.kind == channel_pb2.CHANNEL_KIND_OPEN:
+            raise Refusal(grpc.StatusCode.PERMISSION_DENIED, error_pb2.ERROR_REASON_NOT_JOINED)
+        raise Refusal(grpc.StatusCode.NOT_FOUND, error_pb2.ERROR_REASON_CHANNEL_NOT_FOUND)
 
     def _call(self, call: session_pb2.Call, by: str) -> ProtoMessage:
         handler = self._methods.get(call.method)

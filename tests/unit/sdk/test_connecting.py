@@ -232,11 +232,22 @@ async def test_a_call_that_lost_its_answer_is_not_repeated_where_its_caller_says
     assert len([call for frame in gateway.frames for call in frame.calls]) == 1
 
 
-@pytest.mark.parametrize("way", ["leave", "delete"])
+@pytest.mark.parametrize(
+    ("way", "kind", "again"),
+    [
+        ("leave", channel_pb2.CHANNEL_KIND_GROUP, tertulia.NotFound),
+        ("leave", channel_pb2.CHANNEL_KIND_OPEN, tertulia.PermissionDenied),
+        ("delete", channel_pb2.CHANNEL_KIND_GROUP, tertulia.NotFound),
+    ],
+)
 async def test_what_was_done_and_lost_its_answer_is_done_though_it_cannot_be_done_twice(
-    gateway: FakeGateway, as_user: Connect, way: str
+    gateway: FakeGateway,
+    as_user: Connect,
+    way: str,
+    kind: channel_pb2.ChannelKind.ValueType,
+    again: type[tertulia.Refused],
 ) -> None:
-    gateway.channel("team", "alice")
+    gateway.channel("team", "alice").kind = kind
     lost = False
 
     def lose(frame: session_pb2.ServerFrame) -> list[session_pb2.ServerFrame]:
@@ -251,7 +262,7 @@ async def test_what_was_done_and_lost_its_answer_is_done_though_it_cannot_be_don
     async with as_user() as client:
         await (client.channels.leave("team") if way == "leave" else client.channels.delete("team"))
         assert lost
-        with pytest.raises(tertulia.NotFound):
+        with pytest.raises(again):
             await (client.channels.leave("team") if way == "leave" else client.channels.delete("team"))
 
 
