@@ -1,4 +1,5 @@
-"""Whether a process answers. `python -m services.serve.ready ADDRESS` asks a service, for a container's health check."""
+"""Whether a process answers. `python -m services.serve.ready ADDRESS` asks a service, for a container's health check; the web
+door is asked at `http://127.0.0.1:PORT`."""
 
 import asyncio
 import sys
@@ -9,6 +10,7 @@ from libs.rpc.health import says_serving
 
 Ready = Callable[[], Awaitable[bool]]
 _ANSWER_SECONDS = 1.0
+_HTTP = "http://127.0.0.1"
 
 
 def grpc_serving(address: str) -> Ready:
@@ -54,8 +56,14 @@ def nats_serving(port: int) -> Ready:
     return ready
 
 
+def ready_at(address: str) -> Ready:
+    """What a health check asks: a gRPC server, or the web door at `http://127.0.0.1:PORT`."""
+    host, _, port = address.rpartition(":")
+    return http_ready(int(port)) if host == _HTTP else grpc_serving(address)
+
+
 async def _answer(address: str) -> int:
-    return 0 if await grpc_serving(address)() else 1
+    return 0 if await ready_at(address)() else 1
 
 
 if __name__ == "__main__":

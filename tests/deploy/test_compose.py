@@ -12,6 +12,7 @@ from services.channel.settings import ChannelSettings
 from services.gateway.settings import GatewaySettings
 from services.message_store.settings import MessageStoreSettings
 from services.presence.settings import PresenceSettings
+from services.web.settings import WebSettings
 from tests.support.images import CASSANDRA, NATS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -20,6 +21,7 @@ SETTINGS: Mapping[str, type[ServiceSettings]] = {
     "channel": ChannelSettings,
     "presence": PresenceSettings,
     "gateway": GatewaySettings,
+    "web": WebSettings,
 }
 
 Container = dict[str, Any]
@@ -35,7 +37,7 @@ def addresses(containers: Mapping[str, Container]) -> Iterator[tuple[str, str]]:
     """What containers are told of others: the setting, and the address without a scheme."""
     for container in containers.values():
         for name, value in container.get("environment", {}).items():
-            if name.endswith(("_BUS_ADDRESS", "_NODES", "_MESSAGE_STORE", "_CHANNEL", "_PRESENCE")):
+            if name.endswith(("_BUS_ADDRESS", "_NODES", "_MESSAGE_STORE", "_CHANNEL", "_PRESENCE", "_GATEWAY")):
                 yield name, value.removeprefix("nats://")
 
 
@@ -65,7 +67,10 @@ def test_addresses_lead_to_containers_that_listen_there(containers: Mapping[str,
 def test_health_checks_ask_where_the_service_listens(containers: Mapping[str, Container]) -> None:
     for name, settings in SETTINGS.items():
         listen = containers[name]["environment"][f"{environment_prefix(settings.service)}LISTEN"]
-        assert containers[name]["healthcheck"]["test"][-1] == f"127.0.0.1:{listen.rpartition(':')[2]}"
+        assert (
+            containers[name]["healthcheck"]["test"][-1].removeprefix("http://")
+            == f"127.0.0.1:{listen.rpartition(':')[2]}"
+        )
 
 
 def test_the_schema_is_made_before_what_needs_it_and_one_command_at_a_time(containers: Mapping[str, Container]) -> None:
@@ -85,7 +90,7 @@ def test_the_schema_is_made_before_what_needs_it_and_one_command_at_a_time(conta
 def test_images_are_those_that_are_tested_and_only_loopback_is_published(containers: Mapping[str, Container]) -> None:
     assert {container["image"] for container in containers.values()} == {"tertulia", CASSANDRA, NATS}
     ports = [port for container in containers.values() for port in container.get("ports", [])]
-    assert ports == ["127.0.0.1:7420:7420"]
+    assert ports == ["127.0.0.1:7420:7420", "127.0.0.1:7480:7480"]
 
 
 def test_cassandra_writes_before_it_acknowledges() -> None:
