@@ -16,6 +16,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from tertulia.chat.v1 import error_pb2, event_pb2, session_pb2
 from tertulia.cli.chat_screen import ChatScreen
 from tertulia.cli.console import message_text
+from tertulia.outbox import MAX_WATCHED
 
 from tests.support.ports import free_port, until
 from tests.unit.sdk.conftest import SECRET
@@ -173,6 +174,17 @@ async def test_what_became_of_earlier_messages_is_shown_on_entering(gateway: Fak
             screen.write(message_text(message, seq=True).plain + "\n")
     assert "bob  hello (edited)  👋 1" in screen.getvalue()
     assert "bob  (deleted)" in screen.getvalue()
+
+
+async def test_who_joins_a_channel_of_more_than_can_be_followed_ends_nobodys_chat(
+    gateway: FakeGateway, address: str
+) -> None:
+    gateway.channel("team", "alice", *(f"member{number}" for number in range(MAX_WATCHED)))
+    async with chatting(address) as terminal:
+        gateway.join("team", "zoe")
+        await terminal.shows("joined: zoe")
+        gateway.say("team", "welcome")
+        await terminal.shows("welcome")
 
 
 async def test_people_are_shown_with_their_names_and_ids(gateway: FakeGateway, address: str) -> None:

@@ -33,10 +33,10 @@ from tertulia.cli.chat_words import (
 )
 from tertulia.cli.console import message_text, safe, shown_name
 from tertulia.cli.refusals import explained
+from tertulia.outbox import MAX_WATCHED
 
 _HISTORY_MESSAGES = 50
 _TYPING_SECONDS = 3.0  # how often it is said again while it lasts (the protocol's)
-_WATCHED = 1_000  # people whose presence is followed (the protocol's limit)
 _NAMED = 100  # people whose names are asked for, one by one, before a chat begins
 
 
@@ -95,7 +95,7 @@ class ChatScreen:
         members = [member async for member in self._client.channels.members(self._channel_id)]
         self._state.on_members(members)
         others = [member.user_id for member in members if member.user_id != self._client.user_id]
-        self._client.watch(others[:_WATCHED])
+        self._client.watch(others[:MAX_WATCHED])
         page = await self._client.messages.latest(self._channel_id, _HISTORY_MESSAGES)
         people = dict.fromkeys([*(message.author for message in page.messages), self._client.user_id, *others])
         await asyncio.gather(*(self._ask_name(user_id) for user_id in list(people)[:_NAMED] if user_id))
@@ -231,8 +231,9 @@ class ChatScreen:
         if isinstance(event, tertulia.MembershipChanged):
             for user_id in event.added:
                 self._learn_name(user_id)
-            self._client.watch(user_id for user_id in event.added if user_id != self._client.user_id)
             self._client.unwatch(event.removed)
+            with contextlib.suppress(tertulia.ResourceExhausted):  # in a large channel not everybody can be followed
+                self._client.watch(user_id for user_id in event.added if user_id != self._client.user_id)
 
     def _show(self, message: tertulia.Message) -> None:
         self._state.on_message(message)
