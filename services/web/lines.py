@@ -6,7 +6,7 @@ event of type `error`.
 """
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import NamedTuple
 
 from connectrpc.errors import ConnectError
@@ -51,10 +51,9 @@ class Lines:
             if sending.done():
                 sending.result()
         finally:
-            for task in (sending, watching):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            sending.cancel()
+            watching.cancel()
+            await asyncio.gather(sending, watching, return_exceptions=True)
 
     async def _answer(self, method: Method, request: Request, body: bytes, send: Send) -> None:
         form = _EVENTS if "text/event-stream" in request.headers.get("accept", "") else _NDJSON
@@ -63,9 +62,7 @@ class Lines:
             with self._api.counted(method):
                 encoded = parse_json(body, method.request_class)
                 async with aclosing(self._api.listen(method, encoded, credentials(request.headers))) as frames:
-                    await anext(
-                        frames
-                    )  # the empty first frame: whether the gateway lets this client in is not known yet
+                    await anext(frames)  # the empty one: whether the gateway lets this client in is not known yet
                     async for frame in frames:
                         if not started:
                             await _start(form, send)
