@@ -10,7 +10,7 @@ from libs.directory.keys import ChannelKey, MemberKey
 from libs.directory.members import Member
 from libs.rpc.caller import Caller
 from libs.rpc.errors import PermissionDenied, channel_not_found
-from services.channel.rules import is_member
+from services.channel.rules import as_changed, is_member
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +77,4 @@ class Access:
         if not user_id:
             return None
         [member] = await self._directory.members.get([MemberKey(*channel.key, user_id)])
-        return member if is_member(channel, member) else None
+        return as_changed(channel, member) if member is not None and is_member(channel, member) else None

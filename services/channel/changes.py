@@ -6,11 +6,11 @@
     4. the entries are appended to the inboxes of those who come and go
     5. the mark is cleared, and the caller is answered
 
-From step 1 on the removed are refused (`rules.is_member` looks at the mark), and everybody when the channel is deleted; from
-step 3 on, when the event is on the log, the added are members. Each step may be repeated by anybody at any time, so a crash,
-an outage or a second process doing the same leaves nothing undone and nothing doubled: whoever meets a mark finishes that
-change before beginning another, and a sweeper looks for marks that nobody meets. Within a process changes of one channel
-wait for each other.
+From step 1 on the removed are refused (`rules.is_member` looks at the mark), and everybody when the channel is deleted, and
+roles are what they will be (`rules.as_changed`); from step 3 on, when the event is on the log, the added are members. Each
+step may be repeated by anybody at any time, so a crash, an outage or a second process doing the same leaves nothing undone
+and nothing doubled: whoever meets a mark finishes that change before beginning another, and a sweeper looks for marks that
+nobody meets. Within a process changes of one channel wait for each other.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

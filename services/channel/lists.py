@@ -9,7 +9,7 @@ from libs.directory.positions import Position
 from libs.rpc.caller import Caller
 from services.channel.access import Access
 from services.channel.applications import Applications
-from services.channel.rules import is_member
+from services.channel.rules import as_changed, is_member
 from services.channel.seats import Seat, Seats
 
 MEMBERS_PAGE, MEMBERS_PAGE_MAX = 100, 1_000
@@ -49,7 +49,7 @@ class Lists:
         size = min(page_size or MEMBERS_PAGE, MEMBERS_PAGE_MAX)
         key = ChannelKey(caller.application_id, channel_id)
         rows = await self._directory.members.of_channel(key, after, size)
-        members = [member for member in rows if is_member(standing.channel, member)]
+        members = [as_changed(standing.channel, member) for member in rows if is_member(standing.channel, member)]
         positions = await self._directory.positions.get([MemberKey(*key, m.key.user_id) for m in members])
         token = tokens.seal(rows[-1].key.user_id) if len(rows) == size else ""
         return MembersPage(list(zip(members, positions, strict=True)), token)

@@ -1,6 +1,6 @@
 """Who may do what in a channel. Pure: no store, no clock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tertulia.chat.v1 import error_pb2
 
@@ -50,6 +50,19 @@ def is_member(channel: Channel, member: Member | None) -> bool:
     if channel.deleted or member is None or member.state is not MemberState.ACTIVE:
         return False
     return channel.pending is None or not channel.pending.removes(member.key.user_id)
+
+
+def as_changed(channel: Channel, member: Member) -> Member:
+    """A member as the change under way leaves them.
+
+    What is said of a channel is said under its row's version, which is the pending change's: a role that it takes away and
+    that were told under that version would be believed for ever.
+    """
+    change = channel.pending
+    if change is None or member.version >= change.version:
+        return member
+    role = next((step.role for step in change.steps if step.user_id == member.key.user_id), member.role)
+    return replace(member, role=role)
 
 
 def acting_user(caller: Caller) -> str:

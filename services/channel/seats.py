@@ -16,7 +16,7 @@ from libs.rpc.status import unavailable
 from services.channel.blocks import Blocks
 from services.channel.logs import Logs
 from services.channel.public import to_channel, to_permissions, to_preferences, to_role
-from services.channel.rules import is_member, permissions_of
+from services.channel.rules import as_changed, is_member, permissions_of
 
 _ROUNDS = 10  # each takes up again only the channels whose members changed during the last one
 
@@ -140,7 +140,7 @@ class Seats:
             channels = await self._directory.channels.get(keys)
             rows = await members.get([MemberKey(*key, user.user_id) for key in keys])
         return [
-            (channel, member)
+            (channel, as_changed(channel, member))
             for channel, member in zip(channels, rows, strict=True)
             if channel is not None and member is not None and is_member(channel, member)
         ]

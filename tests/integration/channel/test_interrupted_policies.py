@@ -146,6 +146,21 @@ async def test_from_its_first_step_on_nobody_sees_a_channel_that_is_being_delete
     await settled(parts, CASES["a deletion"], s)
 
 
+async def test_from_its_first_step_on_gateways_are_told_of_no_role_that_was_taken_away(
+    parts: Parts, cast: Cast
+) -> None:
+    s = await scene(cast)
+    await s.alice.set_role(s.open.channel_id, s.bob, OPERATOR)
+    parts.link.before = refuse
+    with pytest.raises(Unavailable):
+        await s.alice.set_role(s.open.channel_id, s.bob, role_pb2.MEMBER_ROLE_MEMBER)
+    grant = await s.bob.authorize(s.open.channel_id)
+    assert (grant.policy_version, grant.role, grant.permissions.moderate) == (3, role_pb2.MEMBER_ROLE_MEMBER, False)
+    mine = (await s.bob.channels())[s.open.channel_id]
+    assert (mine.channel.policy_version, mine.permissions.moderate) == (3, False)
+    parts.link.mend()
+
+
 async def test_from_its_first_step_on_a_block_is_what_gateways_are_told(parts: Parts, cast: Cast) -> None:
     s = await scene(cast)
     parts.link.before = refuse

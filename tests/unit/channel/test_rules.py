@@ -14,6 +14,7 @@ from libs.rpc.errors import FailedPrecondition, FieldsInvalid, PermissionDenied
 from services.channel.rules import (
     Permissions,
     acting_user,
+    as_changed,
     is_member,
     may_manage,
     may_own,
@@ -43,6 +44,16 @@ def test_who_is_being_added_is_not_in_before_the_row_is_written() -> None:
     adding_bob = channel(pending=change(step("bob", Action.JOIN)))
     assert not is_member(adding_bob, None)
     assert not is_member(adding_bob, member("bob", state=MemberState.LEFT))
+
+
+def test_a_role_is_what_the_change_under_way_makes_it() -> None:
+    demoting_bob = channel(pending=change(step("bob", Action.ROLE, MemberRole.MEMBER)))
+    operator = member("bob", MemberRole.OPERATOR)
+    assert as_changed(demoting_bob, operator).role is MemberRole.MEMBER
+    assert as_changed(demoting_bob, member("alice", MemberRole.OWNER)).role is MemberRole.OWNER
+    assert as_changed(channel(), operator) == operator
+    promoted_since = replace(operator, version=6)
+    assert as_changed(demoting_bob, promoted_since) == promoted_since
 
 
 def test_calls_for_a_user_need_one() -> None:
