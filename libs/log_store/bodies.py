@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tertulia.chat.v1 import event_pb2
 
-from libs.log_store.types import Amendments, Head, Kind, Overlay, Row, Seq
+from libs.log_store.types import Amendments, Head, Kind, Overlay, Redaction, Row, Seq
 
 
 def redacted(event: bytes) -> bytes:
@@ -15,6 +15,12 @@ def redacted(event: bytes) -> bytes:
     else:
         left.message_edited.ClearField("message")
     return left.SerializeToString()
+
+
+def blanked(rows: Sequence[Row], redactions: Sequence[Redaction]) -> Sequence[Row]:
+    """The rows with those that were deleted as readers get them."""
+    deleted = {seq for redaction in redactions for seq in redaction.seqs}
+    return [row._replace(event=redacted(row.event)) if row.seq in deleted else row for row in rows] if deleted else rows
 
 
 def with_overlay(event: bytes, overlay: Overlay) -> bytes:

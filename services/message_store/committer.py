@@ -153,7 +153,8 @@ class Committer:
         failed = await self._write(writing) if writing else {}
         for state in failed:
             self._states.discard(state)
-        appended = [Appended(state.log, state.settle(), state.head) for state in writing if state not in failed]
+        settled = [(state, state.settle()) for state in touched.values() if state not in failed]
+        appended = [Appended(state.log, rows, state.head) for state, rows in settled if rows]
         self._states.used(state for state in touched.values() if not state.discarded)
         for request in requests:
             self._answer(request, failed)

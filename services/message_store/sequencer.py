@@ -8,7 +8,7 @@ from tertulia_internal.message_store.v1 import log_pb2
 
 from libs.log_store import Entry, Kind, LogBatch, LogKey, Millis, Recovered, Row, SendId, Seq
 from libs.log_store.amendments import Amending, Target, may_mention
-from libs.log_store.bodies import head_after
+from libs.log_store.bodies import blanked, head_after
 from services.message_store import rules
 from services.message_store.items import Item, Refusal
 from services.message_store.targets import Targets
@@ -233,14 +233,14 @@ class LogState:
         return LogBatch(self.log, self.pending, self._amending.amendments())
 
     def settle(self) -> Sequence[Row]:
-        """The pending rows are durable: they count from now on. Returns them."""
+        """The pending rows are durable: they count from now on. Returns them, without what was deleted in the same flush."""
         _, rows, amendments = self.batch()
         self.pending = []
         if rows:
             self.head = head_after(self.head, rows, amendments)
-        if self._amending is not None:
-            self._amending = None
-            self.targets.settle()
+            rows = blanked(rows, amendments.redactions)
+        self._amending = None
+        self.targets.settle()
         if len(self._sent) > 2 * self._remembered_events:  # half of them at a time costs less than one for one
             forgotten = len(self._sent) - self._remembered_events
             self._sent = dict(islice(self._sent.items(), forgotten, None))

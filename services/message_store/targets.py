@@ -23,6 +23,7 @@ class Targets:
         self._kept: OrderedDict[Seq, Target] = OrderedDict()
         self._alive: WeakValueDictionary[Seq, Target] = WeakValueDictionary()
         self._let_go_as_of = 0
+        self._unweighed = False
         self.size_bytes = 0
         """About how much memory they take, as of the last `settle`."""
 
@@ -43,9 +44,13 @@ class Targets:
         self._alive[target.seq] = target
         self._kept[target.seq] = target
         self._kept.move_to_end(target.seq)
+        self._unweighed = True
 
     def settle(self) -> None:
         """All that was applied is durable: let go of what is too much."""
+        if not self._unweighed:
+            return
+        self._unweighed = False
         self.size_bytes = sum(target.size_bytes for target in self._kept.values())
         while len(self._kept) > _KEPT or (self.size_bytes > _KEPT_BYTES and self._kept):
             _, target = self._kept.popitem(last=False)

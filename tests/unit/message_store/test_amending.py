@@ -220,6 +220,18 @@ async def test_requests_at_once_that_change_more_messages_than_memory_keeps_lose
     assert all(len(event.state.reactions) == 3 for event in (await owner.events())[:count])
 
 
+async def test_messages_of_which_nothing_came_are_let_go_of_as_well(owner: Owner) -> None:
+    count = 300
+    await owner.append(*(item(f"m{n}") for n in range(count)))
+    await owner.append(*(reaction(f"r{n}", n + 1, "never given", removed=True) for n in range(count)))
+    await owner.append(item("another flush"))
+
+    targets = (await owner.states.get(LOG)).targets
+
+    assert 0 < sum(targets.get(Seq(seq)) is not None for seq in range(1, count + 1)) < count / 2
+    assert targets.size_bytes > 0, "it counts in the weight of the log"
+
+
 async def test_what_failed_leaves_no_trace_in_the_state(owner: Owner) -> None:
     await owner.append(item("a"))
     owner.store.before_append = full_disk
@@ -247,6 +259,20 @@ async def test_live_events_come_without_state_and_a_doorbell_ends_at_a_deletion(
 
     assert [(bell.from_seq, bell.to_seq, bell.control) for bell in bells] == [(1, 3, True), (4, 4, False)]
     assert not any(event.HasField("state") for bell in bells for event in slice_of(bell).events)
+
+
+async def test_no_doorbell_has_what_was_deleted_in_the_flush_that_wrote_it(owner: Owner) -> None:
+    await owner.append(item("a", text="the words"), edit("e", 1, "better words"), deletion("d", 1))
+
+    bells = owner.bus.doorbells()
+
+    events = [event for bell in bells for event in slice_of(bell).events]
+    assert [(event.seq, event.WhichOneof("content")) for event in events] == [
+        (1, "message"),
+        (2, "message_edited"),
+        (3, "message_deleted"),
+    ]
+    assert not any(b"words" in bell.frame for bell in bells)
 
 
 async def test_the_head_shows_the_last_message_as_it_is(owner: Owner) -> None:

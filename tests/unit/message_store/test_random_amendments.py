@@ -49,7 +49,8 @@ class Talk:
 
     def item(self, do: Do) -> log_pb2.AppendItem:
         self._count += 1
-        client_id, text = f"id-{self._count}", f"text-{self._count}-end"
+        client_id = f"id-{self._count}"
+        text = _text(client_id)
         target = do.target % (len(self.live) + 2) + 1
         if do.kind == "say":
             return item(client_id, text=text, sender=do.user, mentions=[do.user])
@@ -93,9 +94,13 @@ class Talk:
     def forgotten(self) -> list[bytes]:
         """The texts that must be nowhere."""
         gone = {event.message_deleted.target_seq for event in self.live if event.HasField("message_deleted")}
-        texts = [event.message.text for event in self.live if event.seq in gone]
-        texts += [event.message_edited.message.text for event in self.live if event.message_edited.target_seq in gone]
-        return [text.encode() for text in texts]
+        told = [event for event in self.live if event.seq in gone or event.message_edited.target_seq in gone]
+        return [_text(event.client_id).encode() for event in told]
+
+
+def _text(client_id: str) -> str:
+    """What was said under a client id."""
+    return f"text-{client_id}-end"
 
 
 async def play(path: Path, schedule: list[Round]) -> Talk:
