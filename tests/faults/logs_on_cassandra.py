@@ -27,6 +27,9 @@ from tests.support.log_keyspace import log_keyspace
 SLOW_SECONDS = 5.0
 """How long a node is stopped: longer than every deadline of the driver's requests."""
 
+RESENT = 50
+"""So many messages of before an owner's death are sent to the next one once more, without `after_seq`: it remembers them."""
+
 
 class Outcome(NamedTuple):
     """What a scenario showed."""
@@ -81,10 +84,13 @@ async def owner_is_killed(store: MessageStore, times: int) -> Outcome:
     watched = _Watched(store)
     async with watched.load.running():
         for _ in range(times):
+            acknowledged = dict(list(watched.load.acknowledged.items())[-RESENT:])
             await store.process.kill()
             begun = time.monotonic()
             await store.process.start()
             await watched.goes_on(begun)
+            seqs = await store.append(*map(item, acknowledged))
+            assert seqs == [*acknowledged.values()], "a retry after the takeover gets the first seq (I4)"
     return watched.outcome()
 
 
