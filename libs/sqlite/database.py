@@ -167,7 +167,7 @@ class Database:
 
         SQLite's own way to wait for readers waits for ever while others come: 5 s, its limit here, in every other try.
         """
-        with suppress(OSError, sqlite3.Error):  # then the next commit tries again
+        with suppress(OSError, sqlite3.Error):  # then the next commit that asks for it tries again, or the next start
             if self._log.stat().st_size <= max_bytes:
                 return
             with self._entrance:

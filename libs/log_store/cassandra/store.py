@@ -3,24 +3,21 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
-
-import structlog
 
 from libs.cassandra import CassandraUnavailable, Session
-from libs.log_store.bodies import amended, head_after
-from libs.log_store.cassandra import rows, takeover
-from libs.log_store.cassandra.amending import amend, amend_again
-from libs.log_store.cassandra.asking import AT_A_TIME, answered_in_time, each
-from libs.log_store.cassandra.chain import read_chain
-from libs.log_store.cassandra.dirty import Position, Windows, dirty_logs
+from libs.log_store.bodies import head_after
+from libs.log_store.cassandra import rows
+from libs.log_store.cassandra.amending import amend
+from libs.log_store.cassandra.asking import answered_in_time, each
+from libs.log_store.cassandra.dirty import Position, Windows
 from libs.log_store.cassandra.durable import all_until_durable, until_durable
 from libs.log_store.cassandra.fence import Barrier
 from libs.log_store.cassandra.marks import write_mark
 from libs.log_store.cassandra.mentions import count_mentions
 from libs.log_store.cassandra.overlays import read_entries
 from libs.log_store.cassandra.owned import OwnedLog, OwnedLogs
-from libs.log_store.cassandra.vocabulary import Chain, Epoch, EpochRow, Incarnation
+from libs.log_store.cassandra.recoveries import Recoveries
+from libs.log_store.cassandra.vocabulary import Epoch, EpochRow, Incarnation
 from libs.log_store.errors import SeqTaken, StoreUnavailable
 from libs.log_store.types import (
     Changes,
@@ -38,16 +35,9 @@ from libs.log_store.types import (
     shard_of,
 )
 
-logger = structlog.get_logger()
-
 MARK_SECONDS = 1.0
 """How often a log's mark is written at most."""
 
-_LOGS_AT_ONCE = 16
-"""So many heads are looked up by one pair of requests. 5,000 logs at rest cost 1.3 s of CPU here with 16 at a time, 2.8 s with 4;
-with 64 single requests took longer than a request may."""
-
-_EAGER_LOGS_AT_A_TIME = 8
 _OWNED_BYTES = 64 * 1024 * 1024  # some 40,000 logs, with last messages of usual size
 _ANY_SIZE = 1 << 62
 
@@ -58,20 +48,17 @@ class CassandraLogStore:
     def __init__(
         self, session: Session, incarnation: Incarnation, epochs: Mapping[int, Epoch], tasks: asyncio.TaskGroup
     ) -> None:
-        """`tasks` runs what must not stop half way; one that fails ends the store."""
+        """`tasks` runs recoveries: see Recoveries."""
         self._session = session
         self._epochs = epochs
-        self._tasks = tasks
         self._logs = OwnedLogs(_OWNED_BYTES)
         self._windows = {shard: Windows(session, shard, epoch) for shard, epoch in epochs.items()}
         self._barrier = Barrier(session, incarnation, self._logs.begin_barrier)
-        self._recoveries: dict[LogKey, asyncio.Future[OwnedLog]] = {}
-        self._recovering: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(AT_A_TIME)
+        self._recoveries = Recoveries(session, epochs, self._logs, self._barrier, tasks)
         self.commits = 0
 
     async def append(self, batches: Sequence[LogBatch]) -> None:
-        logs = await each(self._owned, [batch.log for batch in batches])
+        logs = await each(self._recoveries.owned, [batch.log for batch in batches])
         writing: list[tuple[OwnedLog, LogBatch]] = []
         for owned, batch in zip(logs, batches, strict=True):
             if owned.in_doubt:
@@ -131,7 +118,7 @@ class CassandraLogStore:
 
         async def amend_one(item: tuple[OwnedLog, LogBatch]) -> None:
             owned, (key, new, amendments) = item
-            chain = await until_durable(lambda: self._chain(owned))
+            chain = await until_durable(lambda: self._recoveries.chain(owned))
             await amend(self._session, key, chain, amendments)
             if amendments.redactions:  # the stored mark may show what was deleted
                 mark = head_after(owned.durable, new, amendments)
@@ -145,22 +132,24 @@ class CassandraLogStore:
 
     async def recover(self, log: LogKey, remembered: int) -> Recovered:
         async with answered_in_time():
-            owned = await self._owned(log)
+            owned = await self._recoveries.owned(log)
             head = owned.durable
             first = Seq(max(head.seq - remembered, 0) + 1)
-            return Recovered(head, await rows.read_sent(self._session, log, await self._chain(owned), first, head.seq))
+            return Recovered(
+                head, await rows.read_sent(self._session, log, await self._recoveries.chain(owned), first, head.seq)
+            )
 
     async def find_sent(self, log: LogKey, sends: Collection[SendId], first: Seq, last: Seq) -> list[Sent]:
         async with answered_in_time():
-            known = await self._known(log)
+            known = await self._recoveries.known(log)
             last = Seq(min(last, known.durable.seq))
-            return await rows.find_sent(self._session, log, await self._chain(known), sends, first, last)
+            return await rows.find_sent(self._session, log, await self._recoveries.chain(known), sends, first, last)
 
     async def read(
         self, log: LogKey, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False
     ) -> list[Entry]:
         async with answered_in_time():
-            known = await self._known(log)
+            known = await self._recoveries.known(log)
             if last > known.marked:
                 await self.barrier()  # below the mark anybody may read
             first, last = Seq(max(first, 1)), Seq(min(last, known.durable.seq))
@@ -169,14 +158,14 @@ class CassandraLogStore:
     async def _read(
         self, known: OwnedLog, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False
     ) -> list[Entry]:
-        chain = await self._chain(known)
+        chain = await self._recoveries.chain(known)
         return await read_entries(
             self._session, known.key, chain, first, last, limit=limit, max_bytes=max_bytes, backward=backward
         )
 
     async def entries(self, log: LogKey, seqs: Sequence[Seq]) -> list[Entry | None]:
         async with answered_in_time():
-            known = await self._known(log)
+            known = await self._recoveries.known(log)
             if any(seq > known.marked for seq in seqs):
                 await self.barrier()
 
@@ -190,7 +179,7 @@ class CassandraLogStore:
 
     async def heads(self, logs: Sequence[LogKey], *, with_last_message: bool) -> list[Head]:
         async with answered_in_time(len(logs)):
-            known = [found.durable for found in await self._all_known(logs)]
+            known = [found.durable for found in await self._recoveries.all_known(logs)]
             await self.barrier()
             return known if with_last_message else [head._replace(last_message=b"") for head in known]
 
@@ -204,10 +193,12 @@ class CassandraLogStore:
         log, seq = position
         if seq == 0:
             return 0
-        known = await self._known(log)
+        known = await self._recoveries.known(log)
         if seq >= known.durable.seq:
             return known.durable.message_count if seq == known.durable.seq else -1
-        (found,) = await rows.read_rows(self._session, log, await self._chain(known), seq, seq, limit=1, max_bytes=1)
+        (found,) = await rows.read_rows(
+            self._session, log, await self._recoveries.chain(known), seq, seq, limit=1, max_bytes=1
+        )
         return found.row.message_count
 
     async def mention_counts(self, queries: Sequence[MentionQuery]) -> list[int]:
@@ -224,7 +215,7 @@ class CassandraLogStore:
                     break
                 for so_far, log in listed:
                     position = so_far
-                    head = (await self._known(log)).durable
+                    head = (await self._recoveries.known(log)).durable
                     if head.seq:  # an append that was begun and never became durable leaves no row, but its log's name
                         newest[log] = head.seq
             await self.barrier()
@@ -232,94 +223,9 @@ class CassandraLogStore:
             [LogPosition(log, seq) for log, seq in newest.items()], str(position) if any(position) else after
         )
 
-    async def _owned(self, key: LogKey) -> OwnedLog:
-        """A log that can be appended to, recovered once where many ask for it.
-
-        Raises:
-            StoreUnavailable: it could not be read.
-        """
-        owned = self._logs.get(key)
-        if owned is not None and owned.sealed:
-            return owned
-        recovery = self._recoveries.get(key)
-        if recovery is None:
-            recovery = self._recoveries[key] = asyncio.get_running_loop().create_future()
-            self._recovering.add(task := self._tasks.create_task(self._recover(key, recovery)))
-            task.add_done_callback(self._recovering.discard)
-        return await asyncio.shield(recovery)
-
-    async def _recover(self, key: LogKey, recovery: "asyncio.Future[OwnedLog]") -> None:
-        """A seal that was sent is completed, whoever has stopped waiting: another try might seal at another seq."""
-        try:
-            async with self._room:
-                owned = await takeover.recover(self._session, key, self._epochs[shard_of(key)])
-                await self.barrier()
-                chain, head = await self._chain(owned), owned.durable
-                again = await amend_again(self._session, key, chain, Seq(owned.marked + 1), head.seq)
-            self._logs.became_durable(owned, amended(head, again.overlays))
-        except CassandraUnavailable as error:  # of reading only: writes go on until they succeed
-            logger.warning("log_not_recovered", log_id=key.log_id.hex(), error=str(error))
-            recovery.set_exception(StoreUnavailable(writing=False))
-            recovery.exception()  # perhaps nobody waits any more
-        else:
-            recovery.set_result(owned)
-        finally:
-            del self._recoveries[key]
-            recovery.cancel()  # nothing, unless this was cancelled itself
-
-    async def _known(self, key: LogKey) -> OwnedLog:
-        """A log of which the head is known. To be followed by a barrier before that is told to anybody.
-
-        Raises:
-            CassandraUnavailable, StoreUnavailable: it could not be read.
-        """
-        (known,) = await self._all_known([key])
-        return known
-
-    async def _all_known(self, keys: Sequence[LogKey]) -> list[OwnedLog]:
-        """As `_known`, of many logs."""
-        cold = [key for key in keys if self._logs.get(key) is None and key not in self._recoveries]
-        chunks = [cold[start : start + _LOGS_AT_ONCE] for start in range(0, len(cold), _LOGS_AT_ONCE)]
-        closed: dict[LogKey, OwnedLog] = {}
-        for found in await each(self._closed, chunks):
-            closed.update(found)
-
-        async def known(key: LogKey) -> OwnedLog:
-            return closed.get(key) or self._logs.get(key) or await self._owned(key)
-
-        return await each(known, keys)
-
-    async def _closed(self, keys: Sequence[LogKey]) -> dict[LogKey, OwnedLog]:
-        """Those of some logs, not in memory, that nobody need recover; from now on they are in memory."""
-        before = self._logs.sealed_forgotten
-        async with self._room:  # one that fails is asked again: it would be the failure of all who ask for many
-            closed = await until_durable(lambda: takeover.closed_logs(self._session, keys))
-        for key in keys:  # others may have come first, and further
-            if self._logs.get(key) or key in self._recoveries or self._logs.sealed_forgotten != before:
-                closed.pop(key, None)
-        for found in closed.values():
-            self._logs.keep(found)
-        return closed
-
-    async def _chain(self, known: OwnedLog) -> Chain:
-        if known.chain is None:
-            known.chain = await read_chain(self._session, known.key)
-        return known.chain
-
     async def recover_dirty(self) -> None:
-        """Recover the logs that the owners before us may have left open, so that the first to ask need not wait."""
-        found = await each(self._dirty_logs, list(self._epochs.items()))
-        logs = [log for of_shard in found for log in of_shard]
-        for start in range(0, len(logs), _EAGER_LOGS_AT_A_TIME):
-            with suppress(StoreUnavailable):  # then whoever asks for it first recovers it
-                await each(self._owned, logs[start : start + _EAGER_LOGS_AT_A_TIME])
-        logger.info("dirty_logs_recovered", logs=len(logs))
-
-    async def _dirty_logs(self, ownership: tuple[int, Epoch]) -> list[LogKey]:
-        try:
-            return await dirty_logs(self._session, *ownership)
-        except CassandraUnavailable:
-            return []
+        """As Recoveries.recover_dirty."""
+        await self._recoveries.recover_dirty()
 
     async def write_marks(self) -> None:
         """Write the marks of all logs that moved. What fails is left to the next time."""
@@ -337,13 +243,11 @@ class CassandraLogStore:
 
     async def settle(self) -> bool:
         """Bring everything into the database before the store is closed. Whether nothing is left in doubt."""
-        while self._recovering:
-            await asyncio.wait(self._recovering)
+        await self._recoveries.settled()
         await self.barrier()
         await self.write_marks()
         return not self._logs.any_in_doubt()
 
     def abandon(self) -> None:
         """Leave undone what does not come to its end."""
-        for task in self._recovering:
-            task.cancel()
+        self._recoveries.abandon()

@@ -1,0 +1,151 @@
+"""Brings logs into memory: those that are to be appended to are recovered first, of others only the head is looked up."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+
+from libs.cassandra import CassandraUnavailable, Session
+from libs.log_store.bodies import amended
+from libs.log_store.cassandra import takeover
+from libs.log_store.cassandra.amending import amend_again
+from libs.log_store.cassandra.asking import AT_A_TIME, each
+from libs.log_store.cassandra.chain import read_chain
+from libs.log_store.cassandra.dirty import dirty_logs
+from libs.log_store.cassandra.durable import until_durable
+from libs.log_store.cassandra.fence import Barrier
+from libs.log_store.cassandra.owned import OwnedLog, OwnedLogs
+from libs.log_store.cassandra.vocabulary import Chain, Epoch
+from libs.log_store.errors import StoreUnavailable
+from libs.log_store.types import LogKey, Seq, shard_of
+
+logger = structlog.get_logger()
+
+_LOGS_AT_ONCE = 16
+"""So many heads are looked up by one pair of requests. Those of 5,000 logs at rest cost 1.35 s of CPU here; with single requests
+they took longer than a caller waits. Logs that must be recovered are so one by one: of 2,500 at once not all come in time."""
+
+_EAGER_LOGS_AT_A_TIME = 8
+
+
+class Recoveries:
+    """Makes sure that a log is in memory, each once where many ask for it."""
+
+    def __init__(
+        self,
+        session: Session,
+        epochs: Mapping[int, Epoch],
+        logs: OwnedLogs,
+        barrier: Barrier,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """`tasks` runs what must not stop half way; one that fails ends the store."""
+        self._session = session
+        self._epochs = epochs
+        self._logs = logs
+        self._barrier = barrier
+        self._tasks = tasks
+        self._recoveries: dict[LogKey, asyncio.Future[OwnedLog]] = {}
+        self._recovering: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(AT_A_TIME)
+
+    async def owned(self, key: LogKey) -> OwnedLog:
+        """A log that can be appended to, recovered once where many ask for it.
+
+        Raises:
+            StoreUnavailable: it could not be read.
+        """
+        owned = self._logs.get(key)
+        if owned is not None and owned.sealed:
+            return owned
+        recovery = self._recoveries.get(key)
+        if recovery is None:
+            recovery = self._recoveries[key] = asyncio.get_running_loop().create_future()
+            self._recovering.add(task := self._tasks.create_task(self._recover(key, recovery)))
+            task.add_done_callback(self._recovering.discard)
+        return await asyncio.shield(recovery)
+
+    async def _recover(self, key: LogKey, recovery: "asyncio.Future[OwnedLog]") -> None:
+        """A seal that was sent is completed, whoever has stopped waiting: another try might seal at another seq."""
+        try:
+            async with self._room:
+                owned = await takeover.recover(self._session, key, self._epochs[shard_of(key)])
+                await self._barrier.passed()
+                chain, head = await self.chain(owned), owned.durable
+                again = await amend_again(self._session, key, chain, Seq(owned.marked + 1), head.seq)
+            self._logs.became_durable(owned, amended(head, again.overlays))
+        except CassandraUnavailable as error:  # of reading only: writes go on until they succeed
+            logger.warning("log_not_recovered", log_id=key.log_id.hex(), error=str(error))
+            recovery.set_exception(StoreUnavailable(writing=False))
+            recovery.exception()  # perhaps nobody waits any more
+        else:
+            recovery.set_result(owned)
+        finally:
+            del self._recoveries[key]
+            recovery.cancel()  # nothing, unless this was cancelled itself
+
+    async def known(self, key: LogKey) -> OwnedLog:
+        """A log of which the head is known. To be followed by a barrier before that is told to anybody.
+
+        Raises:
+            CassandraUnavailable, StoreUnavailable: it could not be read.
+        """
+        (known,) = await self.all_known([key])
+        return known
+
+    async def all_known(self, keys: Sequence[LogKey]) -> list[OwnedLog]:
+        """As `known`, of many logs."""
+        cold = [key for key in keys if self._logs.get(key) is None and key not in self._recoveries]
+        chunks = [cold[start : start + _LOGS_AT_ONCE] for start in range(0, len(cold), _LOGS_AT_ONCE)]
+        closed: dict[LogKey, OwnedLog] = {}
+        for found in await each(self._closed, chunks):
+            closed.update(found)
+
+        async def known(key: LogKey) -> OwnedLog:
+            return closed.get(key) or self._logs.get(key) or await self.owned(key)
+
+        return await each(known, keys)
+
+    async def _closed(self, keys: Sequence[LogKey]) -> dict[LogKey, OwnedLog]:
+        """Those of some logs, not in memory, that nobody need recover; from now on they are in memory."""
+        before = self._logs.sealed_forgotten
+        async with self._room:  # one that fails is asked again: it would be the failure of all who ask for many
+            closed = await until_durable(lambda: takeover.closed_logs(self._session, keys))
+        for key in keys:  # others may have come first, and further
+            if self._logs.get(key) or key in self._recoveries or self._logs.sealed_forgotten != before:
+                closed.pop(key, None)
+        for found in closed.values():
+            self._logs.keep(found)
+        return closed
+
+    async def chain(self, known: OwnedLog) -> Chain:
+        """The chain of a log of which the head is known, read once. Raises CassandraUnavailable."""
+        if known.chain is None:
+            known.chain = await read_chain(self._session, known.key)
+        return known.chain
+
+    async def recover_dirty(self) -> None:
+        """Recover the logs that the owners before us may have left open, so that the first to ask need not wait."""
+        found = await each(self._dirty_logs, list(self._epochs.items()))
+        logs = [log for of_shard in found for log in of_shard]
+        for start in range(0, len(logs), _EAGER_LOGS_AT_A_TIME):
+            with suppress(StoreUnavailable):  # then whoever asks for it first recovers it
+                await each(self.owned, logs[start : start + _EAGER_LOGS_AT_A_TIME])
+        logger.info("dirty_logs_recovered", logs=len(logs))
+
+    async def _dirty_logs(self, ownership: tuple[int, Epoch]) -> list[LogKey]:
+        try:
+            return await dirty_logs(self._session, *ownership)
+        except CassandraUnavailable:
+            return []
+
+    async def settled(self) -> None:
+        """Wait until no log is being recovered any more."""
+        while self._recovering:
+            await asyncio.wait(self._recovering)
+
+    def abandon(self) -> None:
+        """Leave undone what does not come to its end."""
+        for task in self._recovering:
+            task.cancel()
