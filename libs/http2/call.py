@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from h2.errors import ErrorCodes
 from h2.stream import H2Stream
+from tertulia.chat.v1 import error_pb2
 
 from libs.http2.ending import BEGINNING, OK, Headers, ending_of
 from libs.http2.limits import STREAM_WINDOW
 from libs.http2.messages import PREFIX_BYTES, Messages
 from libs.http2.request import Metadata, Request
-from libs.rpc.errors import TertuliaError
+from libs.rpc.errors import ResourceExhausted, TertuliaError
 from libs.rpc.transport import TransportGone
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ _DATA_AND_PREFIX = struct.Struct("!BHBBIBI")  # length (24 bits), type, flags, s
 class Call:
     """A `Transport` with the metadata of its call. Once the client is gone, its task is cancelled."""
 
-    __slots__ = ("_began", "_blocked", "_connection", "_ended", "_h2", "_held", "_messages", "_owed", "_reader", "_window",
-                 "gone", "id", "request", "task")  # fmt: skip
+    __slots__ = ("_began", "_blocked", "_connection", "_ended", "_h2", "_held", "_lent", "_messages", "_owed", "_reader",
+                 "_window", "gone", "id", "request", "task")  # fmt: skip
 
     def __init__(self, connection: "Connection", h2_stream: H2Stream, request: Request, max_message: int) -> None:
         self.id = h2_stream.stream_id
@@ -38,9 +39,11 @@ class Call:
         self._messages = Messages(max_message)
         self._window = STREAM_WINDOW
         self._held = 0
-        """Bytes that came and were not read yet."""
+        """Bytes that came, were not read yet, and keep the windows as much smaller."""
+        self._lent = 0
+        """Bytes that were not read yet either, but given back to the windows: the first of the message that is read next."""
         self._owed = 0
-        """Bytes that were read and not granted again yet."""
+        """Bytes that were given back and not granted again yet."""
         self._ended = False
         self._began = False
         self._reader: asyncio.Future[None] | None = None
@@ -61,7 +64,13 @@ class Call:
                 return None
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
-        self._release(PREFIX_BYTES + len(message))
+        if not self.gone:  # else it was given back then
+            size = PREFIX_BYTES + len(message)
+            if self._lent:
+                size -= self._repay(size)
+            self._release(size)
+            if self._held:
+                self._lend()
         return message
 
     async def write(self, data: bytes) -> None:
@@ -114,10 +123,12 @@ class Call:
         """A piece of the stream came, which counts so many bytes. False: the client sent more than it may."""
         self._window -= counted
         self._held += counted
+        if counted > len(data):  # padding
+            self._release(counted - len(data))
         if self._messages.add(data):
             _wake(self._reader)
         else:
-            self._release(counted)
+            self._lend()
         return self._window >= 0
 
     def ended(self) -> None:
@@ -136,6 +147,7 @@ class Call:
         if self._held:
             self._connection.release(self._held)
             self._held = 0
+        self._repay(self._lent)
         _wake(self._reader)
         self.unblock()
 
@@ -149,9 +161,32 @@ class Call:
         """There may be room to write again."""
         _wake(self._blocked)
 
+    def _lend(self) -> None:
+        """Give the beginning of a message back before it is read, for the message may be larger than the window.
+
+        Only of the one that is read next: else a client could have message after message held here without being read.
+        """
+        messages = self._messages
+        if messages.waiting:
+            return
+        if messages.error is None and not self._connection.lend(self._held):
+            messages.refuse(_too_much_unfinished())
+            _wake(self._reader)
+        elif messages.error is None:
+            self._lent += self._held
+        if messages.error is not None:  # then nothing of it is held
+            self._repay(self._lent)
+        self._release(self._held)
+
+    def _repay(self, most: int) -> int:
+        """So much, at most, of what was lent is held no more; how much it was."""
+        count = min(most, self._lent)
+        self._lent -= count
+        self._connection.lend(-count)
+        return count
+
     def _release(self, count: int) -> None:
         """Let the client send so much more, once it is worth a frame."""
-        count = min(count, self._held)
         self._held -= count
         self._connection.release(count)
         self._owed += count
@@ -159,6 +194,13 @@ class Call:
             self._connection.grant(self.id, self._owed)
             self._window += self._owed
             self._owed = 0
+
+
+def _too_much_unfinished() -> ResourceExhausted:
+    return ResourceExhausted(
+        "too many large messages are under way on this connection; send fewer at a time",
+        error_pb2.ERROR_REASON_OVERLOADED,
+    )
 
 
 def _wake(waiting: asyncio.Future[None] | None) -> None:

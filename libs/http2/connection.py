@@ -27,7 +27,15 @@ from h2.stream import H2Stream
 
 from libs.http2.call import Call
 from libs.http2.ending import Headers
-from libs.http2.limits import CONNECTION_WINDOW, FRAME_BYTES, MAX_HEADER_BYTES, STREAM_WINDOW, Limits, Nuisance
+from libs.http2.limits import (
+    CONNECTION_WINDOW,
+    FRAME_BYTES,
+    MAX_HEADER_BYTES,
+    STREAM_WINDOW,
+    UNFINISHED_BYTES,
+    Limits,
+    Nuisance,
+)
 from libs.http2.request import NoGrpc, parse_request
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -50,6 +58,11 @@ _END_STREAM, _ACK, _END_HEADERS, _PADDED = 1, 1, 4, 8
 
 _COSTS = {_HEADERS: 0, _RST_STREAM: 10, _SETTINGS: 10, _PING: 10, _PRIORITY: 10}
 """In tokens of `Nuisance`; all other frames cost 1, and DATA nothing unless they hold nothing."""
+
+_MAX_SETTINGS = 64  # ten are known to anybody; h2 keeps the others, too
+_HEADER_TABLE_BYTES = (
+    4_096  # of what we have said in headers: HTTP/2's default, and each header is looked for in all of it
+)
 
 _PING_SECONDS = 30.0  # of silence, before we ask whether the client is still there
 _PONG_SECONDS = 10.0  # and before we believe that it is not
@@ -85,6 +98,7 @@ class Connection(asyncio.Protocol):
         self._draining = False
         self._window = CONNECTION_WINDOW
         self._owed = 0
+        self._lent = 0
         now = self._loop.time()
         self._nuisance = Nuisance(now)
         self._heard_at = now
@@ -120,6 +134,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused_at = 0.0
+        self._heard_at = self._loop.time()  # it reads, so it is there; what it said meanwhile was not heard
         if not self._closing_at:
             self._transport.resume_reading()
         self._unblock_all()
@@ -175,6 +190,13 @@ class Connection(asyncio.Protocol):
             self.grant(0, self._owed)
             self._owed = 0
 
+    def lend(self, count: int) -> bool:
+        """So much more, or less, is held that is given back to the windows already. False: it would be too much."""
+        if count > UNFINISHED_BYTES - self._lent:
+            return False
+        self._lent += count
+        return True
+
     def forget(self, call: Call) -> None:
         """The call has ended."""
         self.calls.pop(call.id, None)
@@ -198,11 +220,14 @@ class Connection(asyncio.Protocol):
         """Called now and then: end what is dead, stalled or idle."""
         now = self._loop.time()
         silent = now - self._heard_at
-        if silent > _PING_SECONDS + _PONG_SECONDS or 0 < self._paused_at < now - _STALL_SECONDS:
-            self.abort()
-        elif self._closing_at:
+        if self._closing_at:
             if now - self._closing_at > _PONG_SECONDS:
                 self.abort()
+        elif self._paused_at:  # nothing is heard of it meanwhile
+            if now - self._paused_at > _STALL_SECONDS:
+                self.abort()
+        elif silent > _PING_SECONDS + _PONG_SECONDS:
+            self.abort()
         elif silent > _PING_SECONDS and not self._pinged:
             self._pinged = True
             self.write_frame(_PING, 0, 0, b"tertulia")
@@ -254,19 +279,19 @@ class Connection(asyncio.Protocol):
     def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
         size = len(payload)
         self._window -= size
+        body = _unpadded(payload) if flags & _PADDED else payload
         call = self.calls.get(stream_id)
         if call is None or call.half_closed:
             if call is not None or not 0 < stream_id <= self._h2.highest_inbound_stream_id:
                 raise ProtocolError("DATA on a stream that is not open")
             self.release(size)  # a call that has ended: what was under way then is dropped
-        elif not call.received(_unpadded(payload) if flags & _PADDED else payload, size):
+        elif not call.received(body, size):
             raise FlowControlError("more DATA than the stream's window allows")
         if self._window < 0:
             raise FlowControlError("more DATA than the connection's window allows")
-        if flags & _END_STREAM:
-            if call is not None:
-                self._on_other(_DATA, flags, _FRAME.pack(0, 0, _DATA, _END_STREAM, stream_id))
-        elif not size:
+        if flags & _END_STREAM and call is not None:
+            self._on_other(_DATA, flags, _FRAME.pack(0, 0, _DATA, _END_STREAM, stream_id))
+        elif not body:
             self._spend(10)
 
     def _on_other(self, kind: int, flags: int, frame: bytes) -> None:
@@ -297,6 +322,7 @@ class Connection(asyncio.Protocol):
                 call.cancel()
                 self.forget(call)
         elif isinstance(event, RemoteSettingsChanged):
+            self._bound_settings()
             self._unblock_all()
 
     def _on_request(self, event: RequestReceived) -> None:
@@ -316,6 +342,15 @@ class Connection(asyncio.Protocol):
         call = Call(self, stream, request, self._limits.max_message_bytes)
         self.calls[stream_id] = call
         call.task = self._on_call(call)
+
+    def _bound_settings(self) -> None:
+        """h2 keeps every setting that it is told, and would keep as many headers as the client allows."""
+        if len(self._h2.remote_settings) > _MAX_SETTINGS:
+            raise _TooMuch
+        encoder = self._h2.encoder
+        encoder.header_table_size = min(encoder.header_table_size, _HEADER_TABLE_BYTES)
+        if changes := encoder.table_size_changes:  # RFC 7541, 4.2: the smallest of them is to be told, and the last
+            changes[:] = [min(changes), encoder.header_table_size]
 
     def _spend(self, tokens: int) -> None:
         if tokens and not self._nuisance.spend(tokens, self._heard_at):

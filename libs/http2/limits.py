@@ -16,11 +16,15 @@ class Limits(NamedTuple):
 
 STREAM_WINDOW = 65_535
 """What a client may send on a call before its handler reads: HTTP/2's own default, so that no client can exceed it
-before it has heard of our settings. A message may be larger: what is read of an unfinished one is granted again."""
+before it has heard of our settings. A message may be larger: what came of an unfinished one is granted again, if no other
+waits to be read before it."""
 
 CONNECTION_WINDOW = 64 * STREAM_WINDOW
-"""The same over all calls of a connection: so many may stand still before the others do, and 4 MB is what a client can
-make us hold."""
+"""The same over all calls of a connection: so many may stand still before the others do."""
+
+UNFINISHED_BYTES = 16 * 1024 * 1024
+"""What a connection may hold of messages beyond these windows: 64 calls with the largest message that a gateway takes. With
+the window, 20 MB are what the client of a connection can make us hold."""
 
 MAX_HEADER_BYTES = 16 * 1024
 """Of a call's headers, as HTTP/2 counts them. Tokens are below 1 KiB."""

@@ -39,10 +39,10 @@ class Messages:
         if len(self._partial) < PREFIX_BYTES:
             return False
         end = PREFIX_BYTES + int.from_bytes(self._partial[1:PREFIX_BYTES])
-        self.error = self._refusal(self._partial[0], end - PREFIX_BYTES)
-        if self.error is not None:
-            self._partial.clear()
-        if self.error is not None or len(self._partial) < end:
+        error = self._refusal(self._partial[0], end - PREFIX_BYTES)
+        if error is not None:
+            self.refuse(error)
+        if error is not None or len(self._partial) < end:
             return False
         self._complete.append(bytes(self._partial[PREFIX_BYTES:end]))
         del self._partial[:end]
@@ -52,6 +52,16 @@ class Messages:
         """No more will come."""
         if self._partial and self.error is None:
             self.error = _malformed("the stream ended in the middle of a message")
+
+    def refuse(self, error: TertuliaError) -> None:
+        """Take no more of the message that is unfinished, nor what follows it."""
+        self.error = error
+        self._partial.clear()
+
+    @property
+    def waiting(self) -> bool:
+        """There is a message to take."""
+        return bool(self._complete)
 
     def take(self) -> bytes | None:
         """The next message. None: there is none yet."""

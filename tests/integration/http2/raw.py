@@ -144,6 +144,11 @@ def message(text: bytes) -> bytes:
     return struct.pack("!BI", 0, len(text)) + text
 
 
+def raw(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
+    """A frame, right or wrong."""
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream_id.to_bytes(4) + payload
+
+
 def window(stream_id: int, size: int) -> WindowUpdateFrame:
     return WindowUpdateFrame(stream_id, window_increment=size)
 

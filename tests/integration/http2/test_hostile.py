@@ -17,13 +17,9 @@ from hyperframe.frame import (
 )
 
 from tests.integration.http2.echo import LIMITS, Handlers, echoing
-from tests.integration.http2.raw import PREFACE, Closed, Peer, message, peer, reset, window
+from tests.integration.http2.raw import PREFACE, Closed, Peer, message, peer, raw, reset, window
 
 PROTOCOL, FLOW_CONTROL, FRAME_SIZE, COMPRESSION, CALM = 1, 3, 6, 9, 11
-
-
-def raw(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
-    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream_id.to_bytes(4) + payload
 
 
 @pytest.mark.parametrize(
@@ -81,10 +77,11 @@ async def test_frames_of_kinds_that_nobody_knows_are_passed_over(client: Peer) -
         lambda _: raw(4, 0, 0, b""),
         lambda _: raw(2, 0, 1, b"\0\0\0\0\1"),
         lambda _: raw(0, 0, 1, b""),
+        lambda _: raw(0, 8, 1, b"\1\0"),
         lambda _: raw(8, 0, 0, b"\0\0\0\1"),
         lambda _: raw(200, 0, 0, b""),
     ],
-    ids=["PING", "SETTINGS", "PRIORITY", "empty DATA", "WINDOW_UPDATE", "unknown"],
+    ids=["PING", "SETTINGS", "PRIORITY", "empty DATA", "padding", "WINDOW_UPDATE", "unknown"],
 )
 async def test_floods_are_ended(address: str, flood: Callable[[int], bytes]) -> None:
     async with peer(address) as other, peer(address) as client:
@@ -93,6 +90,12 @@ async def test_floods_are_ended(address: str, flood: Callable[[int], bytes]) -> 
         client.send_bytes(b"".join(map(flood, range(40_000))))
         assert await client.until_closed() == CALM
         assert await other.answers(1)
+
+
+async def test_a_flood_of_ends_of_what_has_ended_is_ended(client: Peer) -> None:
+    assert await client.answers(1)
+    client.send_bytes(raw(0, 1, 1, b"") * 40_000)
+    assert await client.until_closed() == CALM
 
 
 async def test_rapid_resets_are_ended_after_a_bounded_number_of_calls(address: str) -> None:
