@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,8 +75,8 @@ async def _run(options: Options, places: Places) -> None:
         if stop.is_set():
             kill.set()
         else:
+            stop.set()
             _tell("stopping …")
-        stop.set()
 
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -136,4 +137,5 @@ def _web(ports: Ports) -> str:
 
 
 def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)  # noqa: T201 - as above
+    with suppress(OSError):  # whoever read it may be gone, and nothing depends on it
+        print(message, file=sys.stderr, flush=True)  # noqa: T201 - as above

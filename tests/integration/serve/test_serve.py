@@ -24,14 +24,14 @@ def alive(pids: dict[str, int]) -> list[str]:
     return [part for part, pid in pids.items() if psutil.pid_exists(pid)]
 
 
-async def serve(*arguments: str) -> asyncio.subprocess.Process:
+async def serve(*arguments: str, stderr: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         COMMAND,
         "serve",
         *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=stderr,
     )
 
 
@@ -62,6 +62,20 @@ async def test_it_says_ready_once_and_leaves_no_process_behind(tmp_path: Path, s
     assert [link.split("/#")[1].split("&")[0] for link in links] == ["user=alice", "user=bob"]
     assert not any(child.is_running() for child in children)
     assert sorted(log.name for log in (tmp_path / "data" / "logs").iterdir()) == sorted(f"{p}.log" for p in PARTS)
+
+
+async def test_it_stops_when_nobody_reads_what_it_says_any_more(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    process = await serve("--port", "0", "--data", str(tmp_path / "data"), stderr=writing)
+    os.close(writing)
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        assert (await process.stdout.readline()).startswith(b"ready ")
+        children = psutil.Process(process.pid).children(recursive=True)
+        os.close(reading)
+        process.send_signal(signal.SIGTERM)
+        await process.wait()
+    assert not any(child.is_running() for child in children)
 
 
 async def test_what_dies_is_started_again_in_the_same_place(tmp_path: Path) -> None:
