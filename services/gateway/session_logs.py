@@ -198,8 +198,11 @@ class SessionLogs:
             await self._join(due, joined_seq)
 
     async def _join(self, channel_id: str, joined_seq: int) -> None:
+        if reader := self._channels.get(channel_id):  # it has yet to read of the removal that lies between
+            reader.rejoined_seq = max(reader.rejoined_seq, joined_seq)
+            return
         mine = await self._sources.inboxes.channel(self._caller, channel_id)
-        if mine is None or channel_id in self._channels:
+        if mine is None:
             return  # removed meanwhile; another entry tells if the user was added again
         feed = await self._started(mine.channel.log_id)
         begin = min(joined_seq - 1, mine.head_seq) if joined_seq else mine.head_seq

@@ -37,6 +37,24 @@ async def test_a_channel_joined_while_connected_is_told_with_all_that_follows_th
         assert wire.channels() == ["later"]
 
 
+async def test_a_removal_and_a_rejoining_while_the_joining_is_under_way_end_in_the_channel(stage: Stage) -> None:
+    stage.world.channel("later", "bob")
+    wire = Wire()
+    async with stage.session("alice", wire):
+        await caught_up(wire)
+        stage.world.beginning.clear()
+        stage.world.begin.clear()
+        stage.world.join("later", "alice")
+        await stage.world.beginning.wait()  # the channel was described; its log is being subscribed to
+        stage.world.remove("later", "alice")
+        stage.world.say("later", "behind her back")
+        stage.world.join("later", "alice")
+        stage.world.begin.set()
+        await until(lambda: len(wire.channels()) == 2, "she is told that she is in it, twice")
+        stage.world.say("later", "welcome back")
+        await until(lambda: wire.texts("later") == ["welcome back"], "what was said since, and nothing of before")
+
+
 async def test_a_join_that_is_under_way_when_the_session_ends_leaves_nothing_behind(stage: Stage) -> None:
     stage.world.channel("later", "bob")
     wire = Wire()

@@ -115,6 +115,11 @@ class World:
         """Cleared: nobody is told of a channel that they have joined."""
         self.describing = asyncio.Event()
         """Somebody has asked."""
+        self.begin = asyncio.Event()
+        self.begin.set()
+        """Cleared: nobody is told of heads."""
+        self.beginning = asyncio.Event()
+        """Somebody has asked for them since."""
 
     def channel(self, channel_id: str, *members: str) -> MemoryLog:
         self.members[channel_id] = set(members)
@@ -217,6 +222,8 @@ class World:
         return session_pb2.Presence(user_id=user_id, online=user_id in self.online)
 
     async def heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:  # noqa: ARG002
+        self.beginning.set()
+        await self.begin.wait()
         logs = [self._log(key.log_id) for key in request.logs]
         return log_pb2.HeadsResponse(
             heads=[log_pb2.Head(seq=log.head, policy_version=log.policy_version) for log in logs], incarnation="one"
