@@ -26,7 +26,7 @@ class Call:
     """A `Transport` with the metadata of its call. Once the client is gone, its task is cancelled."""
 
     __slots__ = ("_began", "_blocked", "_connection", "_ended", "_h2", "_held", "_lent", "_messages", "_owed", "_reader",
-                 "_window", "gone", "id", "request", "task")  # fmt: skip
+                 "_window", "blocked_at", "gone", "id", "request", "task")  # fmt: skip
 
     def __init__(self, connection: "Connection", h2_stream: H2Stream, request: Request, max_message: int) -> None:
         self.id = h2_stream.stream_id
@@ -34,6 +34,8 @@ class Call:
         self.gone = False
         """Nothing can be written or read any more."""
         self.task: asyncio.Task[None] | None = None
+        self.blocked_at = 0.0
+        """The loop's time when the message began to wait for room that is being written; 0: none waits."""
         self._connection = connection
         self._h2 = h2_stream
         self._messages = Messages(max_message)
@@ -88,14 +90,16 @@ class Call:
             await self._write_in_pieces(_PREFIX.pack(0, len(data)) + data)
 
     async def _write_in_pieces(self, data: bytes) -> None:
-        connection = self._connection
+        connection, loop = self._connection, asyncio.get_running_loop()
+        self.blocked_at = 0.0
         at = 0
         while at < len(data):
             if self.gone:
                 raise TransportGone
             room = connection.room_of(self._h2)
             if room <= 0:
-                self._blocked = asyncio.get_running_loop().create_future()
+                self._blocked = loop.create_future()
+                self.blocked_at = self.blocked_at or loop.time()
                 connection.blocked.add(self)
                 await self._blocked
                 continue
@@ -116,6 +120,11 @@ class Call:
             self._connection.reset(self, ErrorCodes.NO_ERROR)
         self.lost()
         self._connection.forget(self)
+
+    def cut(self, error: TertuliaError) -> None:
+        """End the call from outside of its handler, which is cancelled."""
+        self.finish(error)
+        self.cancel()
 
     # What follows is the connection's side.
 

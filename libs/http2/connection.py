@@ -24,6 +24,7 @@ from h2.events import (
 from h2.exceptions import FlowControlError, FrameTooLargeError, ProtocolError
 from h2.settings import SettingCodes, Settings
 from h2.stream import H2Stream
+from tertulia.chat.v1 import error_pb2
 
 from libs.http2.call import Call
 from libs.http2.ending import Headers
@@ -37,6 +38,7 @@ from libs.http2.limits import (
     Nuisance,
 )
 from libs.http2.request import NoGrpc, parse_request
+from libs.rpc.errors import DeadlineExceeded
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _NOT_HTTP2 = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nThis port speaks gRPC, that is HTTP/2.\n"
@@ -66,7 +68,7 @@ _HEADER_TABLE_BYTES = (
 
 _PING_SECONDS = 30.0  # of silence, before we ask whether the client is still there
 _PONG_SECONDS = 10.0  # and before we believe that it is not
-_STALL_SECONDS = 60.0  # sessions end sooner; this is for those who read not even that
+_STALL_SECONDS = 60.0  # of one message that is written, or of a whole connection; sessions end sooner
 _IDLE_SECONDS = 300.0  # without a call: gRPC's clients connect again by themselves
 _GREETING_SECONDS = 10.0
 _LINGER_SECONDS = 1.0  # in which a client that is turned away may read why
@@ -216,9 +218,8 @@ class Connection(asyncio.Protocol):
         if not self.calls:
             self._close()
 
-    def look_after(self) -> None:
-        """Called now and then: end what is dead, stalled or idle."""
-        now = self._loop.time()
+    def look_after(self, now: float) -> None:
+        """Called now and then, with the loop's time: end what is dead, stalled or idle."""
         silent = now - self._heard_at
         if self._closing_at:
             if now - self._closing_at > _PONG_SECONDS:
@@ -233,6 +234,9 @@ class Connection(asyncio.Protocol):
             self.write_frame(_PING, 0, 0, b"tertulia")
         elif not self.calls and now - self._busy_at > (_IDLE_SECONDS if self._greeted else _GREETING_SECONDS):
             self.drain()
+        else:
+            for call in [call for call in self.blocked if now - call.blocked_at > _STALL_SECONDS]:
+                call.cut(_stalled())
 
     def abort(self) -> None:
         """Hang up at once."""
@@ -399,6 +403,12 @@ class Connection(asyncio.Protocol):
             call.cancel()
         self.calls.clear()
         self.blocked.clear()
+
+
+def _stalled() -> DeadlineExceeded:
+    return DeadlineExceeded(
+        "the answer was not read; whether it was done is unknown", error_pb2.ERROR_REASON_DEADLINE_EXCEEDED
+    )
 
 
 class _TooMuchNuisance(ProtocolError):

@@ -84,6 +84,7 @@ class Server:
 
     def _ended(self, call: Call) -> None:
         self._calls.discard(call)
+        call.finish(_given_up())  # a handler that was cancelled, and not because its client has gone
         if not self._calls:
             self._idle.set()
 
@@ -116,8 +117,9 @@ class Server:
     async def _look_after_connections(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            now = asyncio.get_running_loop().time()
             for connection in list(self._connections):
-                connection.look_after()
+                connection.look_after(now)
 
     async def _drain(self, seconds: float) -> None:
         for connection in list(self._connections):
@@ -129,12 +131,10 @@ class Server:
                     await self._idle.wait()
         except TimeoutError:
             for call in list(self._calls):
-                self._cut(call)
+                call.cut(_given_up())
         for connection in list(self._connections):
             connection.drain()
 
-    def _cut(self, call: Call) -> None:
-        call.finish(
-            Unavailable("the server stops; whether it did this is unknown", error_pb2.ERROR_REASON_OUTCOME_UNKNOWN)
-        )
-        call.cancel()
+
+def _given_up() -> Unavailable:
+    return Unavailable("the server stops; whether it did this is unknown", error_pb2.ERROR_REASON_OUTCOME_UNKNOWN)

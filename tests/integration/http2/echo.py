@@ -58,6 +58,11 @@ class Handlers:
         await call.read()
         raise ValueError("the password is hunter2")
 
+    async def give_up(self, call: Call) -> None:
+        """Waits for what was cancelled."""
+        await call.read()
+        raise asyncio.CancelledError
+
     async def wait(self, call: Call) -> None:
         """Says one word, then nothing until `go`."""
         await call.write(b"waiting")
@@ -84,7 +89,7 @@ async def echoing(
     """The server, at its address."""
     table = {
         f"/test.Echo/{name}": getattr(handlers, name)
-        for name in ("echo", "flood", "tear", "refuse", "fail", "wait", "wait_unread")
+        for name in ("echo", "flood", "tear", "refuse", "fail", "give_up", "wait", "wait_unread")
     }
     async with Server(table, limits).served(listen, drain_seconds) as address:
         yield address

@@ -54,6 +54,12 @@ async def test_a_fault_shows_a_correlation_id_only(client: Peer) -> None:
     assert unquote(headers["grpc-message"]) == "the server failed; quote abc-1 to its operator"
 
 
+async def test_a_handler_that_waited_for_what_was_cancelled_ends_its_call(client: Peer) -> None:
+    client.call(1, "give_up", end=True)
+    assert (await client.until_ended(1))["grpc-status"] == "14"
+    assert await client.answers(3)
+
+
 async def test_a_call_that_ends_early_tells_the_client_to_stop_sending(client: Peer) -> None:
     client.call(1, "refuse")
     client.say(1, b"")

@@ -1,0 +1,109 @@
+"""A connection on which nothing happens: asked, believed dead, and what hangs on it ended. Time is told, not waited for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from hyperframe.frame import PingFrame
+
+from libs.http2 import Call
+from libs.http2.connection import Connection
+from libs.http2.limits import STREAM_WINDOW
+from tests.integration.http2.echo import LIMITS, Handlers
+from tests.integration.http2.raw import Closed, Peer, peer, window
+
+INITIAL_WINDOW_SIZE = 4
+
+
+@asynccontextmanager
+async def alone(handlers: Handlers, settings: dict[int, int] | None = None) -> AsyncIterator[tuple[Connection, Peer]]:
+    """A client and the server's end of its connection, which nobody else looks after."""
+    loop = asyncio.get_running_loop()
+
+    def start(call: Call) -> asyncio.Task[None]:
+        return loop.create_task(serve(call))
+
+    async def serve(call: Call) -> None:
+        await getattr(handlers, call.request.path.rpartition("/")[2])(call)
+        call.finish(None)
+
+    connections: set[Connection] = set()
+    server = await loop.create_server(lambda: Connection(LIMITS, connections, start), "127.0.0.1", 0)
+    try:
+        async with peer(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", settings) as client:
+            [connection] = connections
+            yield connection, client
+            connection.abort()
+    finally:
+        server.close()
+
+
+def later(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def test_a_silent_client_is_asked_and_lives_if_it_answers(handlers: Handlers) -> None:
+    async with alone(handlers) as (connection, client):
+        client.call(1, "wait")
+        await handlers.waiting.wait()
+        connection.look_after(later(31))
+        asked = await client.until(PingFrame)
+        client.send(PingFrame(0, asked.opaque_data, flags=["ACK"]))
+        assert await client.alive()
+        connection.look_after(later(29))
+        assert await client.answers(3)
+
+
+async def test_a_client_that_does_not_answer_is_hung_up_on(handlers: Handlers) -> None:
+    async with alone(handlers) as (connection, client):
+        client.call(1, "wait")
+        await handlers.waiting.wait()
+        connection.look_after(later(31))
+        connection.look_after(later(41))
+        await client.until_closed()
+        await handlers.gone.wait()
+
+
+async def test_a_reader_that_is_slow_is_not_taken_for_silent(handlers: Handlers) -> None:
+    async with alone(handlers, {INITIAL_WINDOW_SIZE: 2**31 - 1}) as (connection, client):
+        client.send(window(0, 2**31 - 1 - STREAM_WINDOW))
+        for stream_id in range(1, 21, 2):
+            client.call(stream_id, "flood", end=True)
+        await handlers.blocked.wait()
+        connection.look_after(later(45))
+        await _all_ended(client)
+
+
+async def _all_ended(client: Peer) -> None:
+    while len(ended := [said["grpc-status"] for said in client.headers.values() if "grpc-status" in said]) < 10:
+        await client.next()
+    assert set(ended) == {"0"}
+
+
+async def test_a_client_that_reads_nothing_is_hung_up_on(handlers: Handlers) -> None:
+    async with alone(handlers, {INITIAL_WINDOW_SIZE: 2**31 - 1}) as (connection, client):
+        client.send(window(0, 2**31 - 1 - STREAM_WINDOW))
+        for stream_id in range(1, 21, 2):
+            client.call(stream_id, "flood", end=True)
+        await handlers.blocked.wait()
+        connection.look_after(later(61))
+        with pytest.raises(Closed):
+            await _all_ended(client)
+
+
+async def test_an_answer_that_is_not_read_ends_its_call_only(handlers: Handlers) -> None:
+    async with alone(handlers) as (connection, client):
+        client.call(1, "flood", end=True)
+        await handlers.blocked.wait()
+        assert await client.alive()
+        client.send(window(0, STREAM_WINDOW))
+        assert await client.answers(3)
+        connection.look_after(later(0))
+        assert await client.alive()
+        assert "grpc-status" not in client.headers[1]
+        [call] = connection.blocked
+        call.blocked_at -= 61
+        connection.look_after(later(0))
+        assert (await client.until_ended(1))["grpc-status"] == "4"
+        assert await client.answers(5)
