@@ -233,6 +233,15 @@ class ALife(RuleBasedStateMachine):
         [mine] = listed.channels
         return mine
 
+    def history(self) -> list[event_pb2.Event]:
+        listed = self.call(
+            self.as_("ben"),
+            "MessageService/ListMessages",
+            message_pb2.ListMessagesRequest(channel_id=self.id("life"), page_size=200),
+            message_pb2.ListMessagesResponse,
+        )
+        return list(listed.events)
+
     @invariant()
     def figures_are_those_of_the_log(self) -> None:
         events = self.events()
@@ -250,19 +259,16 @@ class ALife(RuleBasedStateMachine):
 
     @invariant()
     def history_shows_what_the_events_made_of_each_message(self) -> None:
-        listed = self.call(
-            self.as_("ben"),
-            "MessageService/ListMessages",
-            message_pb2.ListMessagesRequest(channel_id=self.id("life"), page_size=200),
-            message_pb2.ListMessagesResponse,
-        )
         messages = messages_of(self.events())
-        for event in listed.events:
+        listed = self.history()
+        assert [event.seq for event in listed] == sorted(messages), "every message, each once"
+        for event in listed:
             _is_shown_as(event, messages[event.seq])
 
     @invariant()
     def what_was_deleted_is_shown_nowhere(self) -> None:
         shown = [event.SerializeToString() for event in self.events()]
+        shown += [event.SerializeToString() for event in self.history()]
         shown += [self.mine(name).SerializeToString() for name in _PEOPLE]
         for text in self.gone:
             assert not any(text.encode() in each for each in shown), f"{text} was deleted and is shown"
