@@ -108,6 +108,16 @@ async def test_tail_tells_what_becomes_of_messages_and_counts_only_these(stack: 
     assert ("event" in last, last["text"]) == (False, "the last")
 
 
+async def test_tail_ends_when_its_channel_is_deleted(stack: Stack) -> None:
+    await stack.run("channels", "create", "short-lived", "--members", "ben", "--as", "ann")
+    tail = await _tail(stack, name="short-lived")
+    await stack.run("channels", "delete", "short-lived", "--as", "ann")
+    async with asyncio.timeout(30):
+        out, err = await tail.communicate()
+    assert (tail.returncode, out) == (1, b"")
+    assert b"(CHANNEL_NOT_FOUND)" in err
+
+
 async def test_chat_speaks_json_lines_to_scripts_up_to_their_own_last_message(stack: Stack) -> None:
     await stack.run("channels", "create", "scripted", "--as", "ann")
     code, out, _ = await _piped(stack, b"one\ntwo\n", "chat", "scripted", "--as", "ann", "--json")

@@ -133,3 +133,9 @@ def test_json_lines_are_readable_in_every_script_and_hold_nothing_that_a_termina
     assert line.startswith('{"text": "ñandú 你好 ')
     assert not {c for c in line if unicodedata.category(c) in {"Cc", "Cf"} and c != "\n"}
     assert json.loads(line) == values
+
+
+def test_of_a_deleted_channel_nobody_is_a_member_any_more() -> None:
+    state = ChatState("team", "alice")
+    state.on_event(tertulia.ChannelDeleted("team", 5, 0, "bob"))
+    assert "no member any more" in state.line()

@@ -54,7 +54,7 @@ class ChatState:
                 if state is tertulia.ConnectionState.CONNECTING:
                     self._here.clear()  # a new session says anew who is here
                     self._typing.clear()
-            case tertulia.ChannelLeft(channel_id) if channel_id == self._channel_id:
+            case tertulia.ChannelLeft() | tertulia.ChannelDeleted() if event.channel_id == self._channel_id:
                 self._left = True
             case tertulia.ChannelJoined() if event.channel_id == self._channel_id:
                 self._left = False

@@ -66,6 +66,8 @@ async def _as_told(client: tertulia.Client, name: str, after: int | None) -> Asy
         match event:
             case tertulia.ChannelLeft(channel_id) if channel_id == name:
                 raise tertulia.NotFound(f"{client.user_id} is no member of {name} any more", "CHANNEL_NOT_FOUND")
+            case tertulia.ChannelDeleted() if event.channel_id == name:
+                raise tertulia.NotFound(f"{name} was deleted", "CHANNEL_NOT_FOUND")
             case tertulia.ConnectionChanged(tertulia.ConnectionState.CONNECTING):
                 complain("connection lost, trying again")
             case tertulia.ConnectionChanged(tertulia.ConnectionState.ONLINE):
