@@ -16,7 +16,9 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _HEADS_A_CALL = 2_000  # of 10,000 cold logs a busy message_store does not find the heads within one deadline
-_HEADS_WITH_MESSAGE_A_CALL = 200  # a message is up to 57 KB, an answer up to 16 MiB
+_HEADS_WITH_MESSAGE_A_CALL = 60
+"""A message is up to 64 KB long, as much again where it was edited, and 134 KB of reactions; an answer is up to 16 MiB."""
+
 _COUNTS_A_CALL = 1_000  # LogService.Counts takes no more
 _MENTIONS_A_CALL = 1_000  # LogService.MentionCounts takes no more
 _MENTIONS_CALL_BYTES = 1024 * 1024  # each query names all whom the user has blocked

@@ -15,7 +15,7 @@ _READ = Statement(
     "SELECT seq, deleted, state FROM ks.log_overlay "
     "WHERE application_id = ? AND log_id = ? AND bucket = ? AND seq >= ? AND seq <= ?"
 )
-_PAGE_ROWS = 64  # at 150 KiB at most
+_PAGE_ROWS = 64  # at 200 KB at most
 
 
 async def write_overlay(session: Session, log: LogKey, overlay: Overlay) -> None:

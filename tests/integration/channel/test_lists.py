@@ -1,10 +1,15 @@
 """Lists, page by page."""
 
-import pytest
-from tertulia.chat.v1 import channel_pb2
+import secrets
 
+import pytest
+from tertulia.chat.v1 import channel_pb2, event_pb2
+from tertulia_internal.message_store.v1 import log_pb2
+
+from libs.rpc.client import MAX_MESSAGE_BYTES
 from libs.rpc.errors import TertuliaError
-from tests.integration.channel.parts import Parts, reason
+from services.channel.logs import Logs
+from tests.integration.channel.parts import APPLICATION, Parts, reason
 from tests.integration.channel.people import Cast, Person
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("channel-lists")]
@@ -108,6 +113,33 @@ async def test_a_page_with_long_messages_is_short_and_the_next_goes_on(cast: Cas
     assert [len(page) for page in pages] == [4, 4]
     expected = [channel.channel_id for channel in reversed(channels)]
     assert [channel_id for page in pages for channel_id in page] == expected
+
+
+async def test_heads_of_logs_that_end_with_the_longest_messages_are_answers_that_a_client_takes(parts: Parts) -> None:
+    logs = Logs(parts.logs)
+    longest = event_pb2.Message(text="\N{SPEECH BALLOON}" * 10_000, custom_data="x" * 16_384)
+    edited = event_pb2.MessageEdited(target_seq=1, message=longest)
+    keys = [log_pb2.LogKey(application_id=APPLICATION, log_id=secrets.token_bytes(16)) for _ in range(160)]
+    for key in keys:
+        said = log_pb2.AppendItem(
+            log=key,
+            kind=log_pb2.EVENT_KIND_MESSAGE,
+            client_id="said",
+            content=event_pb2.Event(message=longest).SerializeToString(),
+        )
+        edit = log_pb2.AppendItem(
+            log=key,
+            kind=log_pb2.EVENT_KIND_EDIT,
+            client_id="edited",
+            target_seq=1,
+            content=event_pb2.Event(message_edited=edited).SerializeToString(),
+        )
+        assert await logs.append([said, edit]) == [1, 2]
+
+    heads = await logs.heads(keys, with_last_message=True)
+
+    assert [head.seq for head in heads] == [2] * len(keys)
+    assert sum(len(head.last_message) for head in heads) > MAX_MESSAGE_BYTES, "they would not go into one answer"
 
 
 async def test_a_page_token_is_good_for_its_owner_and_list_only(cast: Cast) -> None:
