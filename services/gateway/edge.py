@@ -28,7 +28,10 @@ _REQUEST_SECONDS = 10.0  # for the one message of a call whose headers have come
 async def edge_served(
     settings: GatewaySettings, sessions: Sessions, tokens: Tokens, methods: Methods, figures: CallFigures
 ) -> AsyncIterator[str]:
-    """Serve all public services, health and reflection while the body runs; see `Server.served`."""
+    """Serve all public services, health and reflection while the body runs.
+
+    Then say that nobody else should come, say goodbye to the sessions, and drain what is left; see `Server.served`.
+    """
     health = Health()
     handlers = {
         **health.handlers(),
@@ -43,6 +46,7 @@ async def edge_served(
             yield address
         finally:
             await health.stop()
+            await sessions.drain(settings.drain_seconds)
 
 
 class _Listening:

@@ -101,4 +101,3 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         ):
             settle_memory()
             await stop.wait()
-            await sessions.drain(settings.drain_seconds)

@@ -2,10 +2,12 @@
 
 import asyncio
 import secrets
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 from tertulia.chat.v1 import channel_pb2, error_pb2, event_pb2, message_pb2, presence_pb2, session_pb2
 
 from libs.rpc.status import from_rpc_error
@@ -147,6 +149,30 @@ async def test_a_drain_answers_what_was_asked_says_goodbye_and_ends(tmp_path: Pa
                 assert (person.goodbye.code, person.goodbye.reconnect) == (session_pb2.GOODBYE_CODE_DRAIN, True)
             answered = set(alice.acks) | set(alice.failures)
             assert set(requests) <= answered, "what the gateway had read was answered"
+        assert await stopping == 0
+
+
+async def test_a_drain_tells_balancers_before_it_tells_clients(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path, goodbye_seconds=4) as around,
+        connection(around.gateway.address) as channel,
+        AsyncExitStack() as online,
+    ):
+        cast = Cast(channel, secrets.token_hex(4))
+        await cast.group("room", "alice")
+        sessions = [await online.enter_async_context(cast.online("alice")) for _ in range(10)]
+        watching: grpc.aio.UnaryStreamMultiCallable[bytes, health_pb2.HealthCheckResponse] = channel.unary_stream(
+            "/grpc.health.v1.Health/Watch", response_deserializer=health_pb2.HealthCheckResponse.FromString
+        )
+        watch = watching(b"")
+        health = aiter(watch)
+        assert (await anext(health)).status == health_pb2.HealthCheckResponse.SERVING
+        stopping = asyncio.create_task(around.gateway.stop())
+        assert (await anext(health)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        watch.cancel()
+        assert not all(session.goodbye for session in sessions)
+        for session in sessions:
+            assert await session.until_ended() is None
         assert await stopping == 0
 
 
