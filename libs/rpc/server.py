@@ -1,7 +1,6 @@
 """A gRPC server as every service runs it: health, reflection, clean errors, correlation ids, metrics, a drain."""
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -26,6 +25,20 @@ log = structlog.get_logger()
 
 _OWN_PACKAGES = ("/tertulia.", "/tertulia_internal.")
 
+_OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", 1_000),  # of one connection
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.absolute_max_metadata_size", 16 * 1024),  # a soft limit below the hard one rejects at random
+    ("grpc.so_reuseport", 0),  # two processes on one port are a mistake, not a balancer
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
 Handler = Callable[[object, grpc.aio.ServicerContext[object, object]], Awaitable[object]]
 StreamHandler = Callable[[object, grpc.aio.ServicerContext[object, object]], AsyncIterator[object]]
 
@@ -33,7 +46,7 @@ StreamHandler = Callable[[object, grpc.aio.ServicerContext[object, object]], Asy
 class CleanErrors(grpc.aio.ServerInterceptor):
     """Makes statuses of our errors and hides every other exception behind a correlation id (I10); counts and times calls.
 
-    Streams that live long (`response_streaming`) are not timed, only their errors are cleaned.
+    Of answers in parts only the errors are cleaned. Between services there are no other streams.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -54,13 +67,11 @@ class CleanErrors(grpc.aio.ServerInterceptor):
                 None,  # parsed by us: what cannot be parsed gets a clean error, too
                 handler.response_serializer,
             )
-        if handler.stream_stream is not None:
-            return grpc.stream_stream_rpc_method_handler(
-                _stream(handler.stream_stream), handler.request_deserializer, handler.response_serializer
-            )
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(
-                _stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
+                _parts(cast("StreamHandler", handler.unary_stream)),
+                handler.request_deserializer,
+                handler.response_serializer,
             )
         return handler
 
@@ -78,20 +89,6 @@ class CleanErrors(grpc.aio.ServerInterceptor):
                 correlation_id.reset(token)
 
         return unary
-
-
-def _stream(inner: Callable[..., Any]) -> Callable[..., Any]:
-    if inspect.isasyncgenfunction(inner):
-        return _parts(cast("StreamHandler", inner))
-
-    async def stream(request: object, context: grpc.aio.ServicerContext[object, object]) -> None:
-        correlation_id.set(correlation_of(context.invocation_metadata() or ()))
-        try:
-            await cast("Handler", inner)(request, context)
-        except Exception as error:  # noqa: BLE001 - as above
-            await context.abort_with_status(rpc_status.to_status(to_status(_clean(error))))
-
-    return stream
 
 
 def _parts(inner: StreamHandler) -> StreamHandler:
@@ -119,28 +116,9 @@ def _clean(error: Exception) -> TertuliaError:
     return clean(error)
 
 
-def server_options(max_receive_bytes: int, max_streams: int) -> Sequence[tuple[str, int]]:
-    """Limits of a server: message size in bytes, concurrent streams per connection."""
-    return (
-        ("grpc.max_receive_message_length", max_receive_bytes),
-        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_concurrent_streams", max_streams),
-        ("grpc.max_metadata_size", 16 * 1024),
-        ("grpc.absolute_max_metadata_size", 16 * 1024),  # a soft limit below the hard one rejects at random
-        ("grpc.so_reuseport", 0),  # two processes on one port are a mistake, not a balancer
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-        ("grpc.http2.max_pings_without_data", 0),
-    )
-
-
-def new_server(
-    registry: CollectorRegistry, *, max_receive_bytes: int = MAX_MESSAGE_BYTES, max_streams: int = 1_000
-) -> grpc.aio.Server:
+def new_server(registry: CollectorRegistry) -> grpc.aio.Server:
     """A server with our limits and clean errors; add services to it, then run it by `served`."""
-    return grpc.aio.server(interceptors=[CleanErrors(registry)], options=server_options(max_receive_bytes, max_streams))
+    return grpc.aio.server(interceptors=[CleanErrors(registry)], options=_OPTIONS)
 
 
 @asynccontextmanager
