@@ -58,13 +58,18 @@ class ServiceProcess:
         """SIGTERM, if it runs; the exit code."""
         return await self._end(signal.SIGTERM)
 
+    async def ended(self) -> int:
+        """Wait until it ends by itself; the exit code."""
+        assert self._process is not None
+        async with asyncio.timeout(_STOP_SECONDS):
+            return await self._process.wait()
+
     async def _end(self, signal_number: signal.Signals) -> int:
         if self._process is None:
             return 0
         if self._process.returncode is None:
             self._process.send_signal(signal_number)
-        async with asyncio.timeout(_STOP_SECONDS):
-            return await self._process.wait()
+        return await self.ended()
 
     def _command(self) -> tuple[str, ...]:
         return sys.executable, "-m", f"services.{self.service}"
