@@ -1,4 +1,4 @@
-"""The gateway, as the door calls it: bytes in, bytes out, the client's own credentials passed on unchanged."""
+"""The gateway, as the door calls it: bytes in, bytes out, the client's own credentials passed on once they are checked."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -10,12 +10,15 @@ from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.caller import CORRELATION_KEY
 from libs.rpc.client import open_channel
-from libs.rpc.errors import Unauthenticated
+from libs.rpc.errors import FieldsInvalid, FieldViolation, Unauthenticated
 from libs.rpc.status import from_rpc_error
 from libs.runtime.logs import correlation_id
 
 _STREAMS_PER_CONNECTION = 500
 """A gateway takes 1,000 streams on a connection; grpcio lets those beyond wait in silence, so connections are half full."""
+
+_MAX_AUTHORIZATION_BYTES = 8 * 1024  # tokens are below 1 KiB, and a gateway takes 12 KiB of headers
+_MAX_USER_ID_BYTES = 128  # as the gateway has it
 
 _OPTIONS: Sequence[tuple[str, int]] = (
     # a stalled stream holds 64 KiB here, not the 4 MiB that a window grows to which follows the bandwidth
@@ -30,20 +33,32 @@ StreamCall = grpc.aio.UnaryStreamCall[bytes, bytes] | grpc.aio.StreamStreamCall[
 def credentials(headers: Mapping[str, str]) -> Metadata:
     """What of a request's headers the gateway is told.
 
+    Other users' calls share the connection, so nothing goes there that a server of HTTP/2 may end a connection for.
+
     Raises:
-        Unauthenticated: TOKEN_INVALID: the authorization is not ASCII, so it is no token, and gRPC could not carry it.
+        Unauthenticated: TOKEN_INVALID: the authorization is too long or not printable ASCII, so it is no token.
+        FieldsInvalid: the acting user likewise.
     """
     metadata = [(CORRELATION_KEY, correlation_id.get())]
-    for name in ("authorization", "tertulia-user"):
-        value = headers.get(name)
-        if value is None:
-            continue
-        if not value.isascii() or not value.isprintable():
+    if (authorization := headers.get("authorization")) is not None:
+        authorization = authorization.strip()
+        if not _can_be_sent(authorization, _MAX_AUTHORIZATION_BYTES):
             raise Unauthenticated(
-                f"the header {name} has characters that it cannot have", error_pb2.ERROR_REASON_TOKEN_INVALID
+                f"the header authorization must be at most {_MAX_AUTHORIZATION_BYTES} bytes of printable ASCII",
+                error_pb2.ERROR_REASON_TOKEN_INVALID,
             )
-        metadata.append((name, value))
+        metadata.append(("authorization", authorization))
+    if (user_id := headers.get("tertulia-user")) is not None:
+        user_id = user_id.strip()
+        if not _can_be_sent(user_id, _MAX_USER_ID_BYTES):
+            what = f"must be at most {_MAX_USER_ID_BYTES} bytes of printable ASCII"
+            raise FieldsInvalid([FieldViolation("tertulia-user", what)])
+        metadata.append(("tertulia-user", user_id))
     return tuple(metadata)
+
+
+def _can_be_sent(value: str, max_bytes: int) -> bool:
+    return len(value) <= max_bytes and value.isascii() and value.isprintable()
 
 
 class Gateway:

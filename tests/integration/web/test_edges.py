@@ -7,10 +7,12 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pyqwest
 import pytest
 import pytest_asyncio
 
 from tests.integration.gateway.processes import server_token, user_token
+from tests.integration.web.conftest import Room
 from tests.integration.web.door import PACKAGE, Door, Http, running_door
 from tests.support.ports import free_port
 from tests.support.stack import ServeStack
@@ -117,6 +119,35 @@ async def test_a_header_that_is_not_ascii_is_no_fault_of_the_server(guarded: Doo
         )
         status = int((await raw(guarded, request)).split(b" ")[1])
         assert status in {400, 401, 415}, value
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status", "reason"),
+    [
+        ("authorization", "Bearer " + "x" * 15_900, 401, "TOKEN_INVALID"),
+        ("authorization", "Bearer " + "x" * 8_000, 401, "TOKEN_INVALID"),
+        ("authorization", "Bearer x\ty", 401, "TOKEN_INVALID"),
+        ("authorization", "Bearer x ", 401, "TOKEN_INVALID"),
+        ("tertulia_user", "x" * 15_900, 400, "FIELD_INVALID"),
+        ("tertulia_user", "x\ty", 400, "FIELD_INVALID"),
+    ],
+    ids=["huge token", "large token", "tab in token", "space after token", "huge user", "tab in user"],
+)
+@pytest.mark.parametrize("version", [pyqwest.HTTPVersion.HTTP1, pyqwest.HTTPVersion.HTTP2], ids=["HTTP/1.1", "HTTP/2"])
+async def test_no_header_of_one_client_ends_the_streams_of_the_others(
+    room: Room, version: pyqwest.HTTPVersion, header: str, value: str, status: int, reason: str
+) -> None:
+    """They share the door's few connections to the gateway."""
+    hostile = Http(room.url, server_token(), pyqwest.HTTPTransport(http_version=version))
+    async with room.ben.listen() as lines:
+        await lines.until("caughtUp")
+        for _ in range(10):
+            answer = await hostile.call("ChannelService/ListMyChannels", **{header: value})
+            assert (answer.status, answer.reason) == (status, reason)
+            async with hostile.listen(**{header: value}) as refused:
+                assert reason in await refused.all()
+        await room.say("still here?")
+        await lines.until("still here?")
 
 
 async def test_a_body_that_is_too_large_is_refused(guarded: Door) -> None:
