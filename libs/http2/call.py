@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PREFIX = struct.Struct("!BI")  # compressed, length
 _DATA_AND_PREFIX = struct.Struct("!BHBBIBI")  # length (24 bits), type, flags, stream; and the prefix
+_RETRY_MS = 1_000
 
 
 class Call:
@@ -88,6 +89,24 @@ class Call:
             connection.write(_DATA_AND_PREFIX.pack(size >> 16, size & 0xFFFF, 0, 0, self.id, 0, len(data)) + data)
         else:
             await self._write_in_pieces(_PREFIX.pack(0, len(data)) + data)
+
+    async def answer(self, data: bytes) -> None:
+        """Write the one message of a unary call.
+
+        Raises:
+            TransportGone: see there.
+            ResourceExhausted: OVERLOADED: too much waits already that the client does not read.
+        """
+        size = PREFIX_BYTES + len(data)
+        if size <= self._connection.room_of(self._h2):
+            await self.write(data)
+            return
+        if not self._connection.hold(size):
+            raise _too_much_unread()
+        try:
+            await self.write(data)
+        finally:
+            self._connection.hold(-size)
 
     async def _write_in_pieces(self, data: bytes) -> None:
         connection, loop = self._connection, asyncio.get_running_loop()
@@ -209,6 +228,14 @@ def _too_much_unfinished() -> ResourceExhausted:
     return ResourceExhausted(
         "too many large messages are under way on this connection; send fewer at a time",
         error_pb2.ERROR_REASON_OVERLOADED,
+    )
+
+
+def _too_much_unread() -> ResourceExhausted:
+    return ResourceExhausted(
+        "too many answers wait on this connection to be read; whether this was done is unknown: read them, and try again",
+        error_pb2.ERROR_REASON_OVERLOADED,
+        retry_after_ms=_RETRY_MS,
     )
 
 

@@ -30,10 +30,12 @@ from libs.http2.call import Call
 from libs.http2.ending import Headers
 from libs.http2.limits import (
     CONNECTION_WINDOW,
+    DECODED_HEADER_BYTES,
     FRAME_BYTES,
     MAX_HEADER_BYTES,
     STREAM_WINDOW,
     UNFINISHED_BYTES,
+    UNREAD_BYTES,
     Limits,
     Nuisance,
 )
@@ -74,7 +76,11 @@ _GREETING_SECONDS = 10.0
 _LINGER_SECONDS = 1.0  # in which a client that is turned away may read why
 
 _CONFIG = H2Configuration(
-    client_side=False, header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
+    client_side=False,
+    header_encoding=None,
+    validate_inbound_headers=False,  # `parse_request` does, for here they would end the connection, and not their call
+    validate_outbound_headers=False,
+    normalize_outbound_headers=False,
 )
 
 
@@ -101,6 +107,7 @@ class Connection(asyncio.Protocol):
         self._window = CONNECTION_WINDOW
         self._owed = 0
         self._lent = 0
+        self._unread = 0
         now = self._loop.time()
         self._nuisance = Nuisance(now)
         self._heard_at = now
@@ -197,6 +204,13 @@ class Connection(asyncio.Protocol):
         if count > UNFINISHED_BYTES - self._lent:
             return False
         self._lent += count
+        return True
+
+    def hold(self, count: int) -> bool:
+        """So much more, or less, of answers waits to be read. False: it would be too much."""
+        if count > UNREAD_BYTES - self._unread:
+            return False
+        self._unread += count
         return True
 
     def forget(self, call: Call) -> None:
@@ -429,7 +443,7 @@ def _new_h2(limits: Limits) -> H2Connection:
             SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
         },
     )
-    h2.decoder.max_header_list_size = MAX_HEADER_BYTES
+    h2.decoder.max_header_list_size = DECODED_HEADER_BYTES
     return h2
 
 

@@ -26,8 +26,16 @@ UNFINISHED_BYTES = 16 * 1024 * 1024
 """What a connection may hold of messages beyond these windows: 64 calls with the largest message that a gateway takes. With
 the window, 20 MB are what the client of a connection can make us hold."""
 
-MAX_HEADER_BYTES = 16 * 1024
+MAX_HEADER_BYTES = 12 * 1024
 """Of a call's headers, as HTTP/2 counts them. Tokens are below 1 KiB."""
+
+DECODED_HEADER_BYTES = 16 * 1024
+"""More is not even decoded, so it ends the connection: both ends must have decoded the same. What is between the two ends its
+call only, for others may be on the connection."""
+
+UNREAD_BYTES = 16 * 1024 * 1024
+"""What a connection may hold of unary answers that its client has no window for: fifteen pages of 1 MiB. A client that
+reads has them within a round trip."""
 
 FRAME_BYTES = 16_384
 """The largest frame: what every peer accepts, and all that we accept."""

@@ -2,18 +2,23 @@
 
 import binascii
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from h2.exceptions import ProtocolError
+from h2.utilities import HeaderValidationFlags, validate_headers
 from tertulia.chat.v1 import error_pb2
 
-from libs.rpc.errors import InvalidArgument, TertuliaError, Unimplemented
+from libs.http2.limits import MAX_HEADER_BYTES
+from libs.rpc.errors import InvalidArgument, ResourceExhausted, TertuliaError, Unimplemented
 
-RawHeaders = Iterable[tuple[bytes, bytes]]
+RawHeaders = Sequence[tuple[bytes, bytes]]
 Metadata = Sequence[tuple[str, str | bytes]]
 
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _SECONDS_OF_UNIT = {b"H": 3_600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_HEADER_OVERHEAD_BYTES = 32  # RFC 9113, 6.5.2
+_FLAGS = HeaderValidationFlags(is_client=False, is_trailer=False, is_response_header=False, is_push_promise=False)
 _OF_THE_PROTOCOL = frozenset((b"te", b"content-type", b"user-agent"))
 
 
@@ -39,11 +44,14 @@ class Request(NamedTuple):
 
 
 def parse_request(headers: RawHeaders) -> Request:
-    """Read headers that h2 has found well-formed.
+    """Read a call's headers, whatever they are. Of those that cannot be accepted nothing is kept.
 
     Raises:
         NoGrpc: see there.
     """
+    refusal = _refusal(headers)
+    if refusal is not None:
+        return Request("", (), None, refusal)
     path, method, content_type = "", b"", b""
     seconds: float | None = None
     error: TertuliaError | None = None
@@ -68,6 +76,24 @@ def parse_request(headers: RawHeaders) -> Request:
     if content_type.partition(b";")[0].partition(b"+")[0] != b"application/grpc":
         raise NoGrpc(415)
     return Request(path, metadata, seconds, error)
+
+
+def _refusal(headers: RawHeaders) -> TertuliaError | None:
+    size = sum(len(name) + len(value) + _HEADER_OVERHEAD_BYTES for name, value in headers)
+    if size > MAX_HEADER_BYTES:
+        return ResourceExhausted(
+            f"headers of {size} bytes; a call may have {MAX_HEADER_BYTES}", error_pb2.ERROR_REASON_LIMIT_REACHED
+        )
+    try:
+        for _ in validate_headers(headers, _FLAGS):
+            pass
+    except ProtocolError:  # what it says quotes the header, which may be a token
+        return InvalidArgument(
+            "the headers break HTTP/2's rules: names in lower case, no white space around values, no line breaks in them, "
+            "nothing about the connection, and each pseudo header once and first",
+            error_pb2.ERROR_REASON_FRAME_INVALID,
+        )
+    return None
 
 
 def _seconds(value: bytes) -> float | None:

@@ -107,7 +107,7 @@ def _unary(path: str, method: Method, tokens: Tokens, figures: CallFigures) -> H
             metadata = call.metadata
             user_id = next((value for key, value in metadata if key == _ACTING_USER_KEY and isinstance(value, str)), "")
             response = await method(acting_as(identity.caller, user_id), await _request(call))
-        await call.write(response)
+        await call.answer(response)
 
     return unary
 

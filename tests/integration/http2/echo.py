@@ -13,6 +13,7 @@ from libs.rpc.errors import NotFound
 LIMITS = Limits(max_message_bytes=256 * 1024, max_streams=100, max_connections=20)
 FLOOD_MESSAGES = 64
 FLOOD_BYTES = 64 * 1024
+PAGE_BYTES = 1024 * 1024
 REFUSAL = NotFound("kein Grüßgott: 100 % verloren", error_pb2.ERROR_REASON_CHANNEL_NOT_FOUND, metadata={"a": "b"})
 
 
@@ -31,6 +32,11 @@ class Handlers:
         self.metadata = list(call.metadata)
         while (message := await call.read()) is not None:
             await call.write(message)
+
+    async def page(self, call: Call) -> None:
+        """Answers as a unary call does, with 1 MiB."""
+        await call.read()
+        await call.answer(bytes(PAGE_BYTES))
 
     async def flood(self, call: Call) -> None:
         """Writes 4 MB as fast as it may."""
@@ -89,7 +95,7 @@ async def echoing(
     """The server, at its address."""
     table = {
         f"/test.Echo/{name}": getattr(handlers, name)
-        for name in ("echo", "flood", "tear", "refuse", "fail", "give_up", "wait", "wait_unread")
+        for name in ("echo", "page", "flood", "tear", "refuse", "fail", "give_up", "wait", "wait_unread")
     }
     async with Server(table, limits).served(listen, drain_seconds) as address:
         yield address

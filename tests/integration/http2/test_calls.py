@@ -9,6 +9,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from hyperframe.frame import DataFrame, GoAwayFrame, HeadersFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
+from libs.http2.limits import MAX_HEADER_BYTES
 from tests.integration.http2.echo import LIMITS, REFUSAL, Handlers, echoing
 from tests.integration.http2.raw import Peer, message, peer
 
@@ -218,5 +219,5 @@ async def test_the_server_says_its_limits(address: str) -> None:
         client.send(SettingsFrame(0))
         settings = (await client.until(SettingsFrame)).settings
         assert settings[SettingsFrame.MAX_CONCURRENT_STREAMS] == LIMITS.max_streams
-        assert settings[SettingsFrame.MAX_HEADER_LIST_SIZE] == 16 * 1024
+        assert settings[SettingsFrame.MAX_HEADER_LIST_SIZE] == MAX_HEADER_BYTES
         assert (await client.until(WindowUpdateFrame, 0)).window_increment == 63 * 65_535

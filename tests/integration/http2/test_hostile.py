@@ -135,6 +135,40 @@ async def test_huge_headers_are_ended(address: str, split: int) -> None:
         assert await other.answers(1)
 
 
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (("authorization", "Bearer x "), "3"),
+        (("authorization", "\tBearer x"), "3"),
+        (("x", "line\r\nbreak"), "3"),
+        (("x", "nul\0"), "3"),
+        (("X", "upper case"), "3"),
+        (("connection", "close"), "3"),
+        (("te", "gzip"), "3"),
+        ((":late", "?"), "3"),
+        ((":path", ""), "3"),
+        (("authorization", "x" * 12_000), "8"),
+        (("authorization", "x" * 15_900), "8"),
+    ],
+    ids=["space", "tab", "line break", "NUL", "upper case", "connection", "TE", "pseudo header", "no path", "large", "larger"],
+)  # fmt: skip
+async def test_headers_that_cannot_be_accepted_end_their_call_and_no_other_of_the_connection(
+    client: Peer, handlers: Handlers, header: tuple[str, str], status: str
+) -> None:
+    """Behind a proxy, the others are other people's."""
+    client.call(1, "wait")
+    await client.until(DataFrame, 1)
+    for stream_id in range(3, 23, 2):
+        client.call(stream_id, "echo", header)
+        ended = await client.until_ended(stream_id)
+        assert ended["grpc-status"] == status
+        assert header[1] not in ended["grpc-message"] or len(header[1]) < 2, "it may be a token"
+    assert await client.answers(23)
+    handlers.go.set()
+    assert (await client.until(HeadersFrame, 1)).flags >= {"END_STREAM"}
+    assert client.headers[1]["grpc-status"] == "0"
+
+
 async def test_a_bomb_of_small_references_to_a_large_header_is_ended(address: str) -> None:
     async with peer(address) as client:
         large = b"\x40\x01a\x7f\x81\x1e" + b"x" * 4_000  # one literal, indexed

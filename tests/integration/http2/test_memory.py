@@ -3,13 +3,14 @@
 from itertools import cycle
 
 import pytest
-from hyperframe.frame import DataFrame, Frame, SettingsFrame, WindowUpdateFrame
+from hyperframe.frame import DataFrame, Frame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
-from libs.http2.limits import CONNECTION_WINDOW, STREAM_WINDOW, UNFINISHED_BYTES
-from tests.integration.http2.echo import LIMITS, Handlers
+from libs.http2.limits import CONNECTION_WINDOW, STREAM_WINDOW, UNFINISHED_BYTES, UNREAD_BYTES
+from tests.integration.http2.echo import LIMITS, PAGE_BYTES, Handlers
 from tests.integration.http2.raw import Peer, message, peer, raw
 
 HEADER_TABLE_SIZE = 1
+INITIAL_WINDOW_SIZE = 4
 CALM = 11
 PIECE = 16_384
 
@@ -118,3 +119,32 @@ async def test_settings_without_number_are_ended(client: Peer) -> None:
         client.send_bytes(raw(4, 0, 0, identifier.to_bytes(2) + bytes(4)))
     assert await client.until_closed() == CALM
     assert len([frame for frame in client.frames if isinstance(frame, SettingsFrame)]) < 100
+
+
+async def test_answers_that_a_client_has_no_window_for_are_bounded_and_no_longer_once_they_were_read(
+    address: str,
+) -> None:
+    async with peer(address, {INITIAL_WINDOW_SIZE: 0}) as client:
+        calls = range(1, 81, 2)
+        for stream_id in calls:
+            client.call(stream_id, "page", end=True)
+        held = calls[: UNREAD_BYTES // (PAGE_BYTES + 5)]
+        for _ in calls[len(held) :]:
+            while "END_STREAM" not in (await client.next()).flags:
+                pass
+        assert await client.alive()
+        refused = {stream_id for stream_id in calls if "grpc-status" in client.headers.get(stream_id, {})}
+        assert refused == set(calls) - set(held)
+        assert {client.headers[stream_id]["grpc-status"] for stream_id in refused} == {"8"}
+        client.send(RstStreamFrame(held[0], error_code=8))
+        await _read(client, held[1])
+        for stream_id in (81, 83):
+            client.call(stream_id, "page", end=True)
+            await _read(client, stream_id)
+
+
+async def _read(client: Peer, stream_id: int) -> None:
+    size = PAGE_BYTES + 5
+    client.send(WindowUpdateFrame(0, window_increment=size), WindowUpdateFrame(stream_id, window_increment=size))
+    assert (await client.until_ended(stream_id))["grpc-status"] == "0"
+    assert len(client.data[stream_id]) == size
