@@ -155,6 +155,9 @@ class Sent(NamedTuple):
     sender_user_id: str
     client_id: str
     digest: bytes
+    """Empty: the event was blanked."""
+    target_seq: Seq
+    """As Row.target_seq; it stays."""
 
 
 class Head(NamedTuple):

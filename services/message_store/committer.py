@@ -199,7 +199,7 @@ class Committer:
         """Why an item's outcome is unknown: it depends on events that did not become durable. None: all are sure."""
         for item in request.items:
             state = request.states[item.log]
-            if state in failed and (item.refusal or item.seq > state.head.seq):
+            if state in failed and (item.refusal or item.rests_on_seq > state.head.seq):
                 return failed[state]
         return None
 

@@ -51,6 +51,7 @@ class Item:
         "policy_version",
         "refusal",
         "repeated",
+        "rests_on_seq",
         "retry_after_ms",
         "search_ended",
         "searched_to",
@@ -94,6 +95,8 @@ class Item:
         self.time_ms = Millis(0)
         self.repeated = False
         """It has the seq of an earlier try."""
+        self.rests_on_seq = Seq(0)
+        """The outcome is sure when the log is durable up to here; of refusals, when all is."""
         self.refusal: Refusal.ValueType = log_pb2.APPEND_REFUSAL_UNSPECIFIED
         self.retry_after_ms = 0
 
@@ -102,7 +105,7 @@ class Item:
         self.seq = searched_to or Seq(0)
 
     def accept(self, seq: Seq, time_ms: Millis, *, repeated: bool) -> None:
-        self.seq = seq
+        self.seq = self.rests_on_seq = seq
         self.time_ms = time_ms
         self.repeated = repeated
 

@@ -6,19 +6,23 @@ from itertools import islice
 from tertulia.chat.v1 import event_pb2
 from tertulia_internal.message_store.v1 import log_pb2
 
-from libs.log_store import Entry, Kind, LogBatch, LogKey, Millis, Recovered, Row, SendId, Seq
+from libs.log_store import Entry, Kind, LogBatch, LogKey, Millis, Recovered, Row, SendId, Sent, Seq
 from libs.log_store.amendments import Amending, Target, may_mention
 from libs.log_store.bodies import blanked, head_after
 from services.message_store import rules
 from services.message_store.items import Item, Refusal
+from services.message_store.last_spoke import LastSpoke
 from services.message_store.targets import Targets
 
 REMEMBERED_EVENTS = 1_000
-"""How many of a log's newest events are always remembered: the window of retries that do not say `after_seq`, and of slow
-mode."""
+"""How many of a log's newest events are always remembered: the window of retries that do not say `after_seq`, and all that
+slow mode knows after a restart."""
 
-_BYTES_PER_EVENT = 400  # of a remembered event, measured: two short strings, a tuple, three integers, a digest
+_BYTES_PER_EVENT = 400  # of a remembered event, measured: two short strings, two tuples, three integers, a digest
 _BYTES_PER_LOG = 1_000  # of the rest: 600 measured, and its places in LogStates
+
+_Remembered = tuple[Seq, Millis, Kind, Seq, bytes]
+"""Seq, time, kind, target_seq and digest of an event. There are millions: a Sent takes 100 bytes more."""
 
 
 class LogState:
@@ -30,8 +34,9 @@ class LogState:
     __slots__ = (
         "__weakref__",
         "_amending",
+        "_blanked",
+        "_last_spoke",
         "_message_count",
-        "_no_messages",
         "_policy_version",
         "_remembered_events",
         "_remembered_from",
@@ -61,11 +66,11 @@ class LogState:
         self._policy_version = recovered.head.policy_version
         self._remembered_events = remembered_events
         self._remembered_from = Seq(self._seq - len(recovered.sent) + 1)
-        self._sent: dict[SendId, tuple[Seq, Millis, bytes]] = {
-            SendId(sent.sender_user_id, sent.client_id): (sent.seq, sent.time_ms, sent.digest)
-            for sent in recovered.sent
-        }
-        self._no_messages = {sent.seq for sent in recovered.sent if sent.kind is not Kind.MESSAGE}
+        self._sent = {SendId(sent.sender_user_id, sent.client_id): _remembered(sent) for sent in recovered.sent}
+        self._blanked: set[Seq] = set()
+        """What was deleted since: its digests count no more, as they are gone from the store."""
+        self._last_spoke: LastSpoke | None = None
+        """None: nobody was in slow mode yet."""
 
     @property
     def remembered_from(self) -> Seq:
@@ -76,6 +81,8 @@ class LogState:
     def size_bytes(self) -> int:
         """About how much memory it takes."""
         remembered = _BYTES_PER_EVENT * len(self._sent) + self.targets.size_bytes
+        if self._last_spoke is not None:
+            remembered += self._last_spoke.size_bytes
         return _BYTES_PER_LOG + remembered + len(self.head.last_message)
 
     def can_judge(self, item: Item) -> bool:
@@ -112,13 +119,9 @@ class LogState:
             return
         earlier = self._sent.get(item.send)
         if earlier is None and item.earlier is not None:
-            earlier = (item.earlier.seq, item.earlier.time_ms, item.earlier.digest)
+            earlier = _remembered(item.earlier)
         if earlier is not None:
-            seq, time_ms, digest = earlier
-            if digest in {item.digest, b""}:  # of what was deleted, no digest is left
-                item.accept(seq, time_ms, repeated=True)
-            else:
-                item.refuse(log_pb2.APPEND_REFUSAL_CLIENT_ID_REUSED)
+            self._take_again(item, earlier)
             return
         if item.search_ended:
             item.refuse(log_pb2.APPEND_REFUSAL_DEDUP_SCAN_LIMIT, item.searched_to)
@@ -130,6 +133,18 @@ class LogState:
             self._take_with_target(item, now_ms)
         elif not item.slow_mode_ms or not self._is_too_soon(item, now_ms):
             self._append(item, now_ms, None)
+
+    def _take_again(self, item: Item, earlier: _Remembered) -> None:
+        """Answer an item whose client id is taken. Of what was deleted only its kind and target are left to tell it by: who
+        deletes a message under the id of another that is gone must not hear that it was done."""
+        seq, time_ms, kind, target_seq, digest = earlier
+        if digest == item.digest:
+            item.accept(seq, time_ms, repeated=True)
+        elif (not digest or seq in self._blanked) and (kind, target_seq) == (item.kind, item.target_seq):
+            item.accept(seq, time_ms, repeated=True)
+            item.rests_on_seq = self._seq  # perhaps it is deleted only when all is durable
+        else:
+            item.refuse(log_pb2.APPEND_REFUSAL_CLIENT_ID_REUSED)
 
     def _refusal(self, item: Item) -> Refusal.ValueType:
         if item.after_seq is not None and item.after_seq > self._seq:
@@ -164,23 +179,24 @@ class LogState:
         return known
 
     def _is_too_soon(self, item: Item, now_ms: Millis) -> bool:
-        """Whether slow mode refuses a message. A clock that was set back holds nobody up."""
-        for (sender_user_id, _), (seq, time_ms, _) in reversed(self._sent.items()):
-            elapsed_ms = now_ms - time_ms
-            if elapsed_ms >= item.slow_mode_ms:
-                return False
-            if sender_user_id == item.send.sender_user_id and elapsed_ms >= 0 and seq not in self._no_messages:
-                item.refuse(log_pb2.APPEND_REFUSAL_SLOW_MODE)
-                item.retry_after_ms = item.slow_mode_ms - elapsed_ms
-                return True
-        return False
+        """Whether slow mode refuses a message. Who spoke when is kept from the first question on: most logs are never asked."""
+        if self._last_spoke is None:
+            self._last_spoke = LastSpoke()
+            for (sender_user_id, _), (_, time_ms, kind, *_) in self._sent.items():
+                if kind is Kind.MESSAGE:
+                    self._last_spoke.note(sender_user_id, time_ms)
+        item.retry_after_ms = self._last_spoke.wait_ms(item.send.sender_user_id, item.slow_mode_ms, now_ms)
+        if not item.retry_after_ms:
+            return False
+        item.refuse(log_pb2.APPEND_REFUSAL_SLOW_MODE)
+        return True
 
     def _append(self, item: Item, now_ms: Millis, target: Target | None) -> None:
         seq = self._seq = Seq(self._seq + 1)
         if item.kind is Kind.MESSAGE:
             self._message_count += 1
-        else:
-            self._no_messages.add(seq)
+            if self._last_spoke is not None:
+                self._last_spoke.note(item.send.sender_user_id, now_ms)
         if item.kind is Kind.CONTROL:
             self._policy_version = item.policy_version
         # an Event's fields may come in any order and in pieces: the content, encoded by others, is its first piece
@@ -198,6 +214,8 @@ class LogState:
         else:
             event = rules.completed(event_pb2.Event.FromString(item.content), target).SerializeToString() + rest
             self._amend(event, {target.seq: target})
+            if item.kind is Kind.DELETION:
+                self._blanked.update((target.seq, *map(Seq, target.state.edit_seqs)))
         self.pending.append(
             Row(
                 seq,
@@ -212,7 +230,7 @@ class LogState:
                 item.target_seq,
             )
         )
-        self._sent[item.send] = (seq, now_ms, item.digest)
+        self._sent[item.send] = (seq, now_ms, item.kind, item.target_seq, item.digest)
         item.accept(seq, now_ms, repeated=False)
 
     def _amend(self, event: bytes, targets: dict[Seq, Target]) -> None:
@@ -245,5 +263,10 @@ class LogState:
             forgotten = len(self._sent) - self._remembered_events
             self._sent = dict(islice(self._sent.items(), forgotten, None))
             self._remembered_from = Seq(self._remembered_from + forgotten)
-            self._no_messages = {seq for seq in self._no_messages if seq >= self._remembered_from}
+        if self._blanked:
+            self._blanked = {seq for seq in self._blanked if seq >= self._remembered_from}
         return rows
+
+
+def _remembered(sent: Sent) -> _Remembered:
+    return sent.seq, sent.time_ms, sent.kind, sent.target_seq, sent.digest

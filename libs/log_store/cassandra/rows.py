@@ -13,7 +13,7 @@ from libs.log_store.errors import LogDamaged
 from libs.log_store.types import Kind, LogKey, LogPosition, Millis, Redaction, Row, SendId, Sent, Seq
 
 _ROW = "seq, epoch, kind, time_ms, message_count, policy_version, sender_user_id, client_id, digest, event, target_seq"
-_SENT = "seq, epoch, time_ms, kind, sender_user_id, client_id, digest"
+_SENT = "seq, epoch, time_ms, kind, sender_user_id, client_id, digest, target_seq"
 _OF_BUCKET = "FROM ks.log WHERE application_id = ? AND log_id = ? AND bucket = ?"
 _RANGE = f"{_OF_BUCKET} AND seq >= ? AND seq <= ?"
 _BACKWARD = " ORDER BY seq DESC, epoch DESC"
@@ -202,7 +202,7 @@ def _epoch_row(values: Values) -> EpochRow:
 
 
 def _valid_sent(chain: Chain, values: Values) -> Sent | None:
-    seq, epoch, time_ms, kind, *rest = values
+    seq, epoch, time_ms, kind, *rest, target_seq = values
     if epoch != chain.valid_epoch(Seq(seq)):  # type: ignore[arg-type]
         return None
-    return Sent(Seq(seq), Millis(time_ms), _KINDS[kind], *rest)  # type: ignore[arg-type,index]
+    return Sent(Seq(seq), Millis(time_ms), _KINDS[kind], *rest, target_seq or 0)  # type: ignore[arg-type,call-arg,index]

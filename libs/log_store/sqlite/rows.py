@@ -21,7 +21,7 @@ from libs.log_store.types import (
 
 _ROW = "seq, kind, time_ms, message_count, policy_version, sender_user_id, client_id, digest, event, target_seq"
 _ENTRY = ", ".join(f"event.{column}" for column in f"{_ROW}, deletion_seq".split(", ")) + ", ifnull(overlay.state, x'')"
-_SENT = "seq, time_ms, kind, sender_user_id, client_id, digest"
+_SENT = "seq, time_ms, kind, sender_user_id, client_id, digest, target_seq"
 _OF_LOG = "FROM event WHERE log_id = ? AND application_id = ?"
 _WITH_OVERLAY = "FROM event LEFT JOIN overlay USING (log_id, application_id, seq) WHERE event.log_id = ? AND event.application_id = ?"
 _INSERT = f"INSERT INTO event (shard, application_id, log_id, {_ROW}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - our own names
@@ -139,6 +139,6 @@ def _entry(values: tuple[int, int, int, int, int, str, str, bytes, bytes, int, i
     return Entry(row, Seq(deletion_seq), state)
 
 
-def _sent(values: tuple[int, int, int, str, str, bytes]) -> Sent:
-    seq, time_ms, kind, sender_user_id, client_id, digest = values
-    return Sent(Seq(seq), Millis(time_ms), _KINDS[kind], sender_user_id, client_id, digest)
+def _sent(values: tuple[int, int, int, str, str, bytes, int]) -> Sent:
+    seq, time_ms, kind, sender_user_id, client_id, digest, target_seq = values
+    return Sent(Seq(seq), Millis(time_ms), _KINDS[kind], sender_user_id, client_id, digest, Seq(target_seq))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from tertulia.chat.v1 import event_pb2
 
-from libs.log_store import LogStore, MentionQuery, SendId, Seq
+from libs.log_store import Kind, LogStore, MentionQuery, SendId, Seq
 from tests.conformance.log_store.conftest import Contents, OpenStore
 from tests.conformance.log_store.rows import FOREIGN, LOG
 from tests.conformance.log_store.story import Story, events, last_message
@@ -148,7 +148,8 @@ async def test_a_retry_of_what_was_deleted_is_found_without_its_digest(store: Lo
     (sent,) = await store.find_sent(LOG, {SendId("alice", "id-1")}, Seq(1), Seq(9))
     recovered = await store.recover(LOG, 10)
 
-    assert (sent.seq, sent.digest) == (1, b"")
+    assert (sent.seq, sent.kind, sent.digest, sent.target_seq) == (1, Kind.MESSAGE, b"", 0)
+    assert (recovered.sent[1].kind, recovered.sent[1].target_seq) == (Kind.DELETION, 1)
     assert recovered.sent[0] == sent
     assert recovered.sent[1].digest == b"digest-2"
 

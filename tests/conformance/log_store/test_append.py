@@ -67,7 +67,7 @@ async def test_recovery_brings_the_head_and_the_newest_events(store: LogStore) -
     recovered = await store.recover(LOG, 3)
     assert recovered.head == Head(Seq(9), 7, 2, Millis(1_700_000_000_009), row(9).event)
     assert recovered.sent == [
-        Sent(r.seq, r.time_ms, r.kind, r.sender_user_id, r.client_id, r.digest) for r in rows(7, 9)
+        Sent(r.seq, r.time_ms, r.kind, r.sender_user_id, r.client_id, r.digest, r.target_seq) for r in rows(7, 9)
     ]
 
 
@@ -86,7 +86,7 @@ async def test_a_log_without_events_recovers_as_empty(store: LogStore) -> None:
 async def test_an_earlier_send_is_found_within_the_range_only(store: LogStore) -> None:
     await store.append(batch(LOG, rows(1, 9)))
     r = row(5)
-    sent = Sent(r.seq, r.time_ms, r.kind, r.sender_user_id, r.client_id, r.digest)
+    sent = Sent(r.seq, r.time_ms, r.kind, r.sender_user_id, r.client_id, r.digest, r.target_seq)
     ids = {SendId("alice", "id-5")}
     assert await store.find_sent(LOG, ids, Seq(1), Seq(9)) == [sent]
     assert await store.find_sent(LOG, ids, Seq(5), Seq(5)) == [sent]

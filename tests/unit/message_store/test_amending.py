@@ -10,6 +10,7 @@ from tertulia_internal.message_store.v1 import log_pb2
 from libs.log_store import MentionQuery, Millis, Seq
 from libs.rpc.errors import FieldsInvalid, Unavailable
 from services.message_store.rules import MAX_EDITS, MAX_REACTION_KEYS, MAX_REACTIONS
+from services.message_store.sequencer import REMEMBERED_EVENTS
 from tests.unit.message_store.owner import (
     LOG,
     NOW,
@@ -30,6 +31,7 @@ DELETED = log_pb2.APPEND_REFUSAL_TARGET_DELETED
 OF_ANOTHER = log_pb2.APPEND_REFUSAL_TARGET_OF_ANOTHER
 FULL = log_pb2.APPEND_REFUSAL_TARGET_FULL
 SLOW_MODE = log_pb2.APPEND_REFUSAL_SLOW_MODE
+REUSED = log_pb2.APPEND_REFUSAL_CLIENT_ID_REUSED
 
 
 @pytest.fixture(params=["in one request", "in a request each", "after a restart each"])
@@ -38,16 +40,18 @@ def together(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def play(path: Path, together: str, *items: log_pb2.AppendItem) -> tuple[list[Outcome], list[event_pb2.Event]]:
+async def play(
+    path: Path, together: str, *items: log_pb2.AppendItem, remembered_events: int = REMEMBERED_EVENTS
+) -> tuple[list[Outcome], list[event_pb2.Event]]:
     """The outcomes, and the log in the end."""
     if together == "after a restart each":
         outcomes: list[Outcome] = []
         for each in items:
-            async with owner_of(path) as owner:
+            async with owner_of(path, remembered_events=remembered_events) as owner:
                 outcomes += await owner.append(each)
                 events = await owner.events()
         return outcomes, events
-    async with owner_of(path) as owner:
+    async with owner_of(path, remembered_events=remembered_events) as owner:
         if together == "in one request":
             return await owner.append(*items), await owner.events()
         return [outcome for each in items for outcome in await owner.append(each)], await owner.events()
@@ -173,6 +177,61 @@ async def test_a_retry_of_a_message_that_was_deleted_gets_its_seq(tmp_path: Path
     )
 
     assert outcomes[3:] == [Outcome(1), Outcome(2)]
+
+
+@pytest.mark.parametrize("remembered_events", [2, 1_000], ids=["looked up", "in memory"])
+async def test_the_id_of_what_was_deleted_serves_for_the_same_kind_and_target_only(
+    tmp_path: Path, together: str, remembered_events: int
+) -> None:
+    def retries() -> list[log_pb2.AppendItem]:
+        return [
+            deletion("X", 2),
+            edit("X", 2, "x"),
+            reaction("X", 2, "+", sender="alice"),
+            item("X", control=True),
+            item("X", target_seq=2),
+            item("E"),
+            edit("E", 2, "x"),
+            deletion("E", 1),
+            deletion("E", 2),
+            item("R"),
+            item("R", target_seq=2),
+            item("X", text="words that nobody can compare any more"),
+            edit("E", 1, "nor these"),
+            item("R", target_seq=5),
+        ]
+
+    first = [
+        item("X", text="one"),
+        item("Y", text="SECRET"),
+        edit("E", 1, "x"),
+        deletion("D", 1),
+        item("five"),
+        item("R", target_seq=5),
+        deletion("DR", 6),
+        *(item(f"later {n}") for n in range(6)),
+    ]
+    asked = retries()
+    for each in asked:
+        each.after_seq = 0
+
+    outcomes, events = await play(tmp_path, together, *first, *asked, remembered_events=remembered_events)
+
+    assert outcomes[len(first) :] == [*[Outcome(0, REUSED)] * 11, Outcome(1), Outcome(3), Outcome(6)]
+    assert len(events) == len(first)
+    assert events[1].message.text == "SECRET"
+
+
+async def test_a_retry_that_only_a_failed_deletion_would_let_pass_has_no_outcome(owner: Owner) -> None:
+    await owner.append(item("a", text="words"))
+    owner.store.before_append = full_disk
+    deleting = deletion("d", 1)
+    with pytest.raises(Unavailable):
+        await owner.append(deleting, item("a", text="other words"))
+    owner.store.before_append = lambda _: None
+
+    assert await owner.append(item("a", text="other words")) == [Outcome(0, REUSED)]
+    assert await owner.append(deleting, item("a", text="other words")) == [Outcome(2), Outcome(1)]
 
 
 async def test_limits_of_a_message(owner: Owner) -> None:
@@ -316,13 +375,6 @@ async def test_slow_mode_refuses_until_the_time_is_over(tmp_path: Path, together
         assert (refused.refusal, refused.retry_after_ms) == (SLOW_MODE, 1_000)
         owner.now_ms = Millis(NOW + 5_000)
         assert await owner.append(slow[1]) == [Outcome(3)]
-
-
-async def test_slow_mode_counts_messages_only_and_no_clock_that_was_set_back(owner: Owner) -> None:
-    await owner.append(item("a", sender="bob"), reaction("r", 1, "+", sender="alice"))
-    assert await owner.append(item("b", slow_mode_ms=5_000)) == [Outcome(3)]
-    owner.now_ms = Millis(NOW - 3_600_000)
-    assert await owner.append(item("c", slow_mode_ms=5_000)) == [Outcome(4)]
 
 
 @pytest.mark.parametrize(
