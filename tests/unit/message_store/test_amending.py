@@ -14,6 +14,7 @@ from services.message_store.sequencer import REMEMBERED_EVENTS
 from tests.unit.message_store.owner import (
     LOG,
     NOW,
+    OTHER,
     Outcome,
     Owner,
     deletion,
@@ -223,15 +224,19 @@ async def test_the_id_of_what_was_deleted_serves_for_the_same_kind_and_target_on
 
 
 async def test_a_retry_that_only_a_failed_deletion_would_let_pass_has_no_outcome(owner: Owner) -> None:
-    await owner.append(item("a", text="words"))
+    await owner.append(item("a", text="words"), reaction("its target is in memory", 1, "+"))
+    other_words = item("a", text="other words")
     owner.store.before_append = full_disk
-    deleting = deletion("d", 1)
-    with pytest.raises(Unavailable):
-        await owner.append(deleting, item("a", text="other words"))
+    async with owner.flush_held(item("first", log=OTHER)) as first:
+        deleting, retry = owner.appending(deletion("d", 1)), owner.appending(other_words)
+        await asyncio.sleep(0)
+    for failing in (first, deleting, retry):
+        with pytest.raises(Unavailable):
+            await failing
     owner.store.before_append = lambda _: None
 
-    assert await owner.append(item("a", text="other words")) == [Outcome(0, REUSED)]
-    assert await owner.append(deleting, item("a", text="other words")) == [Outcome(2), Outcome(1)]
+    assert await owner.append(other_words) == [Outcome(0, REUSED)]
+    assert await owner.append(deletion("d", 1), other_words) == [Outcome(3), Outcome(1)]
 
 
 async def test_limits_of_a_message(owner: Owner) -> None:
