@@ -251,7 +251,7 @@ def connect(
             the messages that came while it was open, and on connecting those that it was told to be unread.
 
     Raises:
-        ValueError: not exactly one of `token` and `token_provider`, no address, or no buffer.
+        ValueError: not exactly one of `token` and `token_provider`, no address or none of a gateway, or no buffer.
         Unreachable: (on entering) no server answered in time.
         Unauthenticated: (on entering) the token is refused.
     """

@@ -1,11 +1,11 @@
 """The conversation of docs/http.md, run by bash and curl as it stands there."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
 
-from tests.integration.gateway.processes import server_token
-from tests.support.stack import running_stack
+from tests.support.stack import COMMAND, running_stack
 
 PAGE = Path(__file__).parents[3] / "docs" / "http.md"
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -33,15 +33,16 @@ async def test_the_transcript_is_what_happens(tmp_path: Path) -> None:
     steps = transcript()
     assert len(steps) > 10
     async with running_stack(tmp_path / "data") as stack:
-        script = ["set -u", f"SERVER={server_token()}"]
+        script = ["set -u"]
         for number, (command, _) in enumerate(steps):
             script += [f"echo '@{number}'", command.replace("http://127.0.0.1:7480", stack.web)]
         done = subprocess.run(  # noqa: ASYNC221 - nothing else runs
-            ["bash", "-c", "\n".join([*script, "kill %1"])],
+            ["bash", "-c", "\n".join(script)],
             check=False,
             capture_output=True,
             text=True,
             cwd=tmp_path,
+            env={**os.environ, "PATH": f"{COMMAND.parent}:{os.environ['PATH']}"},
             timeout=_SECONDS,
         )
     answers = re.split(r"^@\d+\n", done.stdout, flags=re.MULTILINE)[1:]

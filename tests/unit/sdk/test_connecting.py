@@ -297,6 +297,12 @@ def test_connect_wants_a_token_or_a_provider(arguments: dict[str, object]) -> No
         tertulia.connect(**arguments)  # type: ignore[arg-type] # wrong on purpose
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:7480", "https://chat.example", "localhost:port", "localhost:"])
+def test_connect_wants_the_address_of_a_gateway(address: str) -> None:
+    with pytest.raises(ValueError, match="give"):
+        tertulia.connect(address, token="a")  # noqa: S106 - of nobody
+
+
 def _refuse(refusal: Refusal) -> Callable[[str], None]:
     def refuse(_token: str) -> None:
         raise refusal

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import tertulia
-from tertulia.addresses import DEFAULT_ADDRESS, listed
+from tertulia.addresses import DEFAULT_ADDRESS, AddressInvalid, listed
 from tertulia.buffer import DEFAULT_CAPACITY
 from tertulia.cli.console import complain
 from tertulia.cli.reaching import somebody_listens
@@ -97,6 +97,9 @@ def run(command: Coroutine[object, object, None]) -> None:
     """Run a command to its end and turn errors into a message and an exit code."""
     try:
         asyncio.run(command)
+    except AddressInvalid as error:
+        complain(f"TERTULIA_ADDRESS: {error}")
+        raise typer.Exit(USAGE) from None
     except tertulia.SecretInvalid as error:
         complain(f"TERTULIA_SECRET: {error}")
         raise typer.Exit(USAGE) from None
