@@ -32,6 +32,7 @@ from cassandra.connection import ConnectionBusy, ConnectionException
 from cassandra.io.libevreactor import LibevConnection
 from cassandra.policies import (
     ConstantReconnectionPolicy,
+    ConstantSpeculativeExecutionPolicy,
     DCAwareRoundRobinPolicy,
     FallthroughRetryPolicy,
     TokenAwarePolicy,
@@ -55,6 +56,8 @@ log = structlog.get_logger()
 
 DEFAULT_PORT = 9042
 
+_SPECULATIVE_SECONDS = 0.25  # far above what a node that is well takes, far below the request's deadline
+_SPECULATIVE_ATTEMPTS = 2
 _REQUEST_SECONDS = 3.0  # above the server's own 2 s for writes and 1.8 s for CAS, whose answer says more
 _SCHEMA_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
@@ -125,6 +128,7 @@ class _DriverSession:
     async def pages(self, statement: Statement, values: Parameters, page_rows: int) -> AsyncIterator[Sequence[Values]]:
         bound = await self._bound(statement, values)
         bound.fetch_size = page_rows
+        bound.is_idempotent = True
         response: ResponseFuture | None = None
         while True:
             response, rows = await self._ask(bound, response)
@@ -133,10 +137,11 @@ class _DriverSession:
                 return
 
     async def write(self, statement: Statement, rows: Sequence[Values]) -> None:
-        if len(rows) == 1:
-            await self._ask(await self._bound(statement, rows[0]))
-        elif rows:
-            await self._ask(await self._batch(statement, rows))
+        if not rows:
+            return
+        query = await (self._bound(statement, rows[0]) if len(rows) == 1 else self._batch(statement, rows))
+        query.is_idempotent = True  # its timestamps are bound
+        await self._ask(query)
 
     async def read_serial(self, statement: Statement, values: Values) -> Sequence[Values]:
         bound = await self._bound(statement, values)
@@ -261,8 +266,10 @@ async def cassandra_session(
 def _connected(points: Sequence[ContactPoint], data_center: str, auth: object) -> CassandraSession | None:
     """None while no node answers."""
     profile = ExecutionProfile(
-        # replicas in order, not shuffled: a log keeps its coordinator, and a stuck node hurts its own logs only
+        # replicas in order, not shuffled: a log keeps its coordinator
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=data_center)),
+        # a node that is stuck, but not down, answers nothing: then another one is asked, too, where that is harmless
+        speculative_execution_policy=ConstantSpeculativeExecutionPolicy(_SPECULATIVE_SECONDS, _SPECULATIVE_ATTEMPTS),
         retry_policy=FallthroughRetryPolicy(),
         consistency_level=ConsistencyLevel.QUORUM,
         serial_consistency_level=ConsistencyLevel.SERIAL,

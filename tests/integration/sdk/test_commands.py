@@ -30,8 +30,8 @@ async def test_a_conversation_by_commands(stack: Stack) -> None:
         (answer["seq"], "ben", "hello", "sent"),
     ]
     assert (said[0]["mentions"], said[1]["reply_to"]) == (["ben"], sent["seq"])
-    [mine] = await stack.json("channels", "list", "--as", "ann")
-    assert (mine["channel"], mine["unread"], mine["kind"]) == ("cli", 2, "group")
+    [mine] = [each for each in await stack.json("channels", "list", "--as", "ann") if each["channel"] == "cli"]
+    assert (mine["unread"], mine["kind"]) == (2, "group")
     members = await stack.json("channels", "members", "cli", "--as", "ann")
     assert [(m["user"], m["role"]) for m in members] == [("ann", "owner"), ("ben", "member")]
     assert await stack.json("channels", "members", "cli") == members, "the application sees the same"
