@@ -196,10 +196,10 @@ async def test_create_adds_who_is_missing_and_says_whose_a_taken_id_is(stack: St
 async def test_people_read_that_there_is_nothing_or_what_was_done(stack: Stack) -> None:
     code, out, err = await stack.run("channels", "list", "--as", "hermit")
     assert (code, out, "no channels" in err) == (0, "", True)
-    await stack.run("channels", "create", "short-lived", "--members", "hermit", "--as", "ann")
+    await stack.run("channels", "create", "seen-once", "--members", "hermit", "--as", "ann")
     _, listed, _ = await stack.run("channels", "list", "--as", "hermit")
-    assert listed.splitlines()[1].split() == ["short-lived", "short-lived", "0"]
-    assert await stack.run("channels", "leave", "short-lived", "--as", "hermit") == (0, "hermit left short-lived\n", "")
+    assert listed.splitlines()[1].split() == ["seen-once", "seen-once", "0"]
+    assert await stack.run("channels", "leave", "seen-once", "--as", "hermit") == (0, "hermit left seen-once\n", "")
 
 
 async def test_an_import_accounts_for_every_line_and_doubles_nothing(stack: Stack) -> None:
