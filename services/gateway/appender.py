@@ -5,8 +5,9 @@ batch whose outcome is unknown is repeated as it is while everything else waits;
 its old policy version, everything waits until it was authorised anew; and a write that is given up takes those right
 behind it along, for the client, who will try all of them again, must not find them overtaken.
 
-A write is allowed when it is submitted, and again, under what is known then, when it goes into a batch after its grant was
-renewed. In a batch it stays as it is, policy version and all: its first try may be on the log already.
+A write is decided when it is submitted, and again, under what is known then, when it goes into a batch after its grant was
+renewed. What is not allowed goes to the owner, too: a retry of what was written while it was allowed must be told so. In a
+batch a write stays as it is, policy version and all: its first try may be on the log already.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
 from libs.rpc.client import call
 from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, TertuliaError, Unavailable
-from services.gateway.appends import Append, Lane, Sender, not_sent, outcome_unknown, refusal_error
+from services.gateway.appends import Append, Lane, Sender, not_sent, outcome_unknown
 from services.gateway.grants import Grant, Grants
 from services.gateway.rate_limits import RateLimits
 from services.gateway.stats import Stats
@@ -107,7 +108,11 @@ class Appender:
                 size += append.size
         if not self._waiting:
             self._wake.clear()
-        return self._allowed(self._without_outdated(self._without_expired(batch, not_sent()), tasks))
+        batch = self._without_outdated(self._without_expired(batch, not_sent()), tasks)
+        for append in batch:
+            if append.decided_version != append.grant.policy_version:  # the grant was renewed meanwhile
+                append.decide()
+        return batch
 
     def _without_outdated(self, batch: list[Append], tasks: asyncio.TaskGroup) -> list[Append]:
         """Hold those whose version is older than another's for the same log: they would be refused and overtaken."""
@@ -128,18 +133,6 @@ class Appender:
             else:
                 kept.append(append)
         return kept
-
-    def _allowed(self, batch: list[Append]) -> list[Append]:
-        """Decide anew where a grant was renewed meanwhile."""
-        refused = set()
-        for append in batch:
-            if append.decided_version != append.grant.policy_version:
-                try:
-                    append.decide()
-                except TertuliaError as error:
-                    self._fail_all([append], error)
-                    refused.add(append)
-        return [append for append in batch if append not in refused] if refused else batch
 
     async def _carry_out(self, batch: list[Append], tasks: asyncio.TaskGroup) -> None:
         while batch:
@@ -173,7 +166,7 @@ class Appender:
             if result.refusal == log_pb2.APPEND_REFUSAL_UNSPECIFIED:
                 append.sender.acked(append.request_id, result.seq, result.time_ms)
             else:
-                append.sender.failed(append.request_id, refusal_error(append.kind, result))
+                append.sender.failed(append.request_id, append.error_of(result))
             senders.add(append.sender)
         for sender in senders:
             sender.flush()

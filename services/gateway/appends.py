@@ -97,7 +97,9 @@ class Append:
     size: int
     """Bytes that it is counted with."""
     decided_version: int = -1
-    """The policy version under which it was allowed; -1: it was not yet."""
+    """The policy version under which it was decided; -1: it was not yet."""
+    refusal: PermissionDenied | None = None
+    """Why it may not be done: the owner is only asked whether it was, by an earlier try."""
     deadline: float = 0.0
     authorisations: int = 0
 
@@ -106,39 +108,40 @@ class Append:
         return (self.sender, self.grant.log.log_id)
 
     def decide(self) -> None:
-        """Allow it under what is known now: the owner refuses it if there is a newer policy.
+        """Allow it or not, under what is known now: the owner refuses both if there is a newer policy.
 
         Server keys may do everything.
-
-        Raises:
-            PermissionDenied: NOT_ALLOWED or BLOCKED.
         """
         grant = self.grant
         if not self.server:
-            self._decide_for_user(grant)
+            self.refusal = None if self._is_allowed(grant) else not_allowed(grant)
+            self.item.earlier_try_only = self.refusal is not None
         self.item.policy_version = self.decided_version = grant.policy_version
 
-    def _decide_for_user(self, grant: Grant) -> None:
+    def _is_allowed(self, grant: Grant) -> bool:
         item = self.item
         if self.kind == log_pb2.EVENT_KIND_MESSAGE:
-            allowed = grant.may_send
             item.slow_mode_ms = 0 if grant.may_moderate else grant.slow_mode_ms
-        elif self.kind == log_pb2.EVENT_KIND_REACTION:
-            allowed = grant.may_react
-        elif self.kind == log_pb2.EVENT_KIND_DELETION and grant.may_moderate:
-            allowed = True
+            return grant.may_send
+        if self.kind == log_pb2.EVENT_KIND_REACTION:
+            return grant.may_react
+        if self.kind == log_pb2.EVENT_KIND_DELETION and grant.may_moderate:
             item.ClearField("target_sender_user_id")
-        else:
-            allowed = grant.may_send
-            item.target_sender_user_id = item.sender_user_id
-        if not allowed:
-            raise not_allowed(grant)
+            return True
+        item.target_sender_user_id = item.sender_user_id
+        return grant.may_send
+
+    def error_of(self, result: log_pb2.AppendResult) -> TertuliaError:
+        """What a refusal by the owner means to the client."""
+        if result.refusal == log_pb2.APPEND_REFUSAL_NO_EARLIER_TRY and self.refusal is not None:
+            return self.refusal
+        return refusal_error(self.kind, result)
 
 
 def new_append(
     sender: Sender, request_id: int, caller: Caller, grant: Grant, act: Act, client_id: str, after_seq: int | None
 ) -> Append:
-    """An append of an act; not allowed yet, see `allow`."""
+    """An append of an act; not decided yet, see `decide`."""
     content = act.event.SerializeToString(deterministic=True)
     item = log_pb2.AppendItem(
         log=log_pb2.LogKey(application_id=grant.log.application_id, log_id=grant.log.log_id),
@@ -152,17 +155,16 @@ def new_append(
     return Append(sender, request_id, grant, caller.server, act.kind, item, len(content) + _ITEM_BYTES)
 
 
-async def allow(append: Append, grants: Grants) -> None:
-    """Allow an append. Nobody is refused under what is known here: it may be old, so channel is asked first.
+async def decide(append: Append, grants: Grants) -> None:
+    """Allow an append or not. Nobody is refused under what is known here: it may be old, so channel is asked first.
 
     Raises:
-        PermissionDenied: NOT_ALLOWED, BLOCKED or NOT_JOINED.
+        PermissionDenied: NOT_JOINED.
         NotFound: CHANNEL_NOT_FOUND.
         TertuliaError: channel does not answer.
     """
-    try:
-        append.decide()
-    except PermissionDenied:
+    append.decide()
+    if append.refusal is not None:
         await grants.renew(append.grant)
         append.decide()
 

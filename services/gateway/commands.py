@@ -23,7 +23,7 @@ from libs.rpc.errors import (
 from libs.rpc.validation import validate
 from services.gateway.answers import Answers
 from services.gateway.appender import Appender
-from services.gateway.appends import allow, new_append, say
+from services.gateway.appends import decide, new_append, say
 from services.gateway.deliveries import Deliveries
 from services.gateway.grants import Grant, Grants
 from services.gateway.methods import ChannelIds, Method, Methods
@@ -142,7 +142,7 @@ class Commands:
             after_seq = send.after_seq if send.HasField("after_seq") else None
             act = say(caller, send.message)
             append = new_append(self._answers, send.request_id, caller, grant, act, send.client_message_id, after_seq)
-            await allow(append, self._handlers.grants)
+            await decide(append, self._handlers.grants)
             self._handlers.appender.submit(append)
         except (Unavailable, DeadlineExceeded, ResourceExhausted) as error:
             given_up[send.channel_id] = error

@@ -12,7 +12,7 @@ from tertulia_internal.wire.v1 import raw_pb2
 from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, FieldViolation, NotFound, TertuliaError
 from services.gateway.appender import Appender
-from services.gateway.appends import Act, allow, delete, edit, new_append, react, say
+from services.gateway.appends import Act, decide, delete, edit, new_append, react, say
 from services.gateway.grants import Grants
 from services.gateway.log_client import MAX_SEQ, READ_EVENTS, LogClient, LogName
 from services.gateway.methods import Methods, parsed
@@ -127,7 +127,7 @@ class MessageMethods:
         after_seq = request.after_seq if request.HasField("after_seq") else None
         sender = _OneWrite()
         append = new_append(sender, 0, caller, grant, act, client_id, after_seq)
-        await allow(append, self._grants)
+        await decide(append, self._grants)
         self._appender.submit(append)
         return await sender.outcome()
 

@@ -45,6 +45,7 @@ class Item:
         "content",
         "digest",
         "earlier",
+        "earlier_try_only",
         "held",
         "kind",
         "log",
@@ -75,6 +76,7 @@ class Item:
             item.target_sender_user_id if self.target_seq and item.HasField("target_sender_user_id") else None
         )
         self.slow_mode_ms = item.slow_mode_ms
+        self.earlier_try_only = item.earlier_try_only
         self.content = item.content
         self.digest = _digest(log, self.kind, self.target_seq, self.content)
 

@@ -151,6 +151,8 @@ class LogState:
             return log_pb2.APPEND_REFUSAL_AFTER_SEQ_ABOVE_HEAD
         if item.policy_version < self._policy_version:
             return log_pb2.APPEND_REFUSAL_POLICY_STALE
+        if item.earlier_try_only:
+            return log_pb2.APPEND_REFUSAL_NO_EARLIER_TRY
         return log_pb2.APPEND_REFUSAL_UNSPECIFIED
 
     def _take_with_target(self, item: Item, now_ms: Millis) -> None:

@@ -46,6 +46,20 @@ async def test_a_broadcast_channel_is_read_by_all_and_written_by_those_who_lead_
         await rosa.send("offers", "and free delivery")
 
 
+async def test_who_may_not_speak_any_more_still_learns_what_became_of_an_earlier_try(stack: Stack) -> None:
+    await make_channel(stack.address, tertulia.ChannelKind.BROADCAST, "news", "editor", ["stringer"])
+    async with together(stack.address, "editor", "stringer") as (editor, stringer):
+        await editor.channels.set_role("news", "stringer", tertulia.MemberRole.OPERATOR)
+        await until(lambda: stringer.joined["news"].permissions.send, "an operator's permission to send")
+        said = await stringer.send("news", "it rains", client_message_id="rain")
+        await editor.channels.set_role("news", "stringer", tertulia.MemberRole.MEMBER)
+        again = await stringer.send("news", "it rains", client_message_id="rain")
+        assert again.seq == said.seq
+        with pytest.raises(tertulia.PermissionDenied) as refused:
+            await stringer.send("news", "it pours")
+        assert refused.value.reason == "NOT_ALLOWED"
+
+
 async def test_roles_are_given_by_owners_and_the_last_owner_stays_one(stack: Stack) -> None:
     await make_group(stack.address, "guild", ["sara", "theo", "una"])
     async with together(stack.address, "sara", "theo", "una") as (sara, theo, una):

@@ -250,6 +250,7 @@ ALL = (*TOKENS, *OUTSIDERS, *NOT_JOINED, *MESSAGES, *CHANNELS, *PEOPLE)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(stack: Stack) -> AsyncIterator[Scene]:
     async with api(stack.address) as connection:
+        assert stack.another is not None
         scene = Scene(connection, stack.another)
         await scene.set()
         yield scene

@@ -17,7 +17,7 @@ from tests.support.log_keyspace import LogKeyspace
 from tests.support.nats import NatsServer, nats_server
 from tests.support.ports import free_port
 from tests.support.service import ServiceProcess
-from tests.support.stack import ANOTHER_APPLICATION, NATS, Stack
+from tests.support.stack import NATS, Stack
 
 _DRAIN_SECONDS = 5
 
@@ -99,7 +99,7 @@ async def separate_stack(folder: Path, keyspace: LogKeyspace, *, gateways: int =
         for number in range(1, gateways + 1):
             suffix = f"-{number}" if number > 1 else ""
             await add("gateway", f"127.0.0.1:{free_port()}", f"gateway{suffix}", **addresses)
-        another = await create_application(ANOTHER_APPLICATION, **on_cassandra)
+        another = await create_application("another", **on_cassandra)
         stack = SeparateStack(nats, services, another)
         try:
             await stack.start()

@@ -13,13 +13,11 @@ from pathlib import Path
 import psutil
 from tertulia.tokens import Secret
 
-from tests.support.applications import create_application
 from tests.support.unlimited import UNLIMITED
 
 COMMAND = Path(sys.executable).parent / "tertulia"
 SERVICES = ("message_store", "channel", "presence", "gateway", "web")
 NATS = "nats-server"
-ANOTHER_APPLICATION = "another"
 _START_SECONDS = 60
 _STOP_SECONDS = 30
 
@@ -27,10 +25,10 @@ _STOP_SECONDS = 30
 class Stack(ABC):
     """Everything that a client needs, at `address`: `host:port`, or several with commas where there are several gateways."""
 
-    def __init__(self, address: str, another: Secret) -> None:
+    def __init__(self, address: str, another: Secret | None) -> None:
         self.address = address
         self.another = another
-        """The secret of an application beside the development one."""
+        """The secret of an application beside the development one, where one was made."""
 
     @abstractmethod
     def pid(self, part: str) -> int:
@@ -73,7 +71,7 @@ class ServeStack(Stack):
     """A running `tertulia serve`, which supervises its processes. With more than one gateway they are `gateway`, `gateway-2` …"""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, address: str, web: str, another: Secret, data: Path
+        self, process: asyncio.subprocess.Process, address: str, web: str, another: Secret | None, data: Path
     ) -> None:
         super().__init__(address, another)
         self._process = process
@@ -104,9 +102,8 @@ class ServeStack(Stack):
 
 
 @asynccontextmanager
-async def running_stack(data: Path, *options: str) -> AsyncIterator[ServeStack]:
-    """`tertulia serve` on free ports with its data in `data`; stopped gracefully afterwards."""
-    another = await _another_application(data)
+async def running_stack(data: Path, *options: str, another: Secret | None = None) -> AsyncIterator[ServeStack]:
+    """`tertulia serve` on free ports with its data in `data`; stopped gracefully afterwards. `another`: as in `Stack`."""
     with (data.parent / "serve.stderr").open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
             COMMAND,
@@ -132,27 +129,6 @@ async def running_stack(data: Path, *options: str) -> AsyncIterator[ServeStack]:
         yield ServeStack(process, ready["address"], ready["web"], another, data)
     finally:
         await _stop(process)
-
-
-async def _another_application(data: Path) -> Secret:
-    """Made once for the data of a stack that is started again."""
-    database, kept = _places_of_another(data)
-    if text := kept.read_text():
-        return Secret.parse(text)
-    secret = await create_application(ANOTHER_APPLICATION, database=str(database))
-    kept.write_text(f"sk.{secret.application_id}.{secret.key_id}.{secret.text}")
-    return secret
-
-
-def _places_of_another(data: Path) -> tuple[Path, Path]:
-    """The channel service's database, and a file for the secret beside it."""
-    folder, logs = data / "channel", data / "message_store"
-    folder.mkdir(parents=True, exist_ok=True)
-    logs.mkdir(exist_ok=True)
-    (logs / "logs.sqlite").touch()  # `serve` does not begin channels anew whose logs are missing; these are empty
-    kept = folder / "another-secret"
-    kept.touch()
-    return folder / "channel.sqlite", kept
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -10,8 +10,8 @@ from tertulia.chat.v1 import session_pb2
 from tertulia.errors import NOT_ENTERED, ClientClosed, OutcomeUnknown, Refused, TertuliaError, Unreachable
 from tertulia.sends import FRAME_BYTES, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS
 
-MAX_IN_FLIGHT = 64
-"""Calls that are written and not answered; it is also the protocol's limit for a frame."""
+MAX_IN_FLIGHT = 8
+"""Calls that are written and not answered: as many as the server works on. Behind a further one, sends would wait unread."""
 
 MAX_OPEN = 1_024
 """Calls that may be open at once; a further one waits for its turn, within its own deadline."""

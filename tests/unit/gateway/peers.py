@@ -94,6 +94,8 @@ class Peers:
             return log_pb2.AppendResult(seq=known, time_ms=1)
         if item.policy_version < self.versions.get(log_id, 1):
             return log_pb2.AppendResult(refusal=log_pb2.APPEND_REFUSAL_POLICY_STALE)
+        if item.earlier_try_only:
+            return log_pb2.AppendResult(refusal=log_pb2.APPEND_REFUSAL_NO_EARLIER_TRY)
         log = self.logs.setdefault(log_id, [])
         if refusal := _refusal(log, item):
             return log_pb2.AppendResult(refusal=refusal, retry_after_ms=item.slow_mode_ms)

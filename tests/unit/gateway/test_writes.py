@@ -42,10 +42,10 @@ class Room:
         self._methods = methods.table()
         self._ids = 0
 
-    async def say(self, who: str | Caller, text: str = "hello", **fields: object) -> int:
+    async def say(self, who: str | Caller, text: str = "hello", *, client_id: str = "", **fields: object) -> int:
         message = event_pb2.Message(text=text, **fields)  # type: ignore[arg-type]
         request = message_pb2.SendMessageRequest(
-            channel_id="room", client_message_id=self._client_id(), message=message
+            channel_id="room", client_message_id=client_id or self._client_id(), message=message
         )
         return await self._call(who, "SendMessage", request)
 
@@ -212,6 +212,14 @@ async def test_what_a_newer_policy_forbids_is_refused_although_it_was_allowed_be
     room.peers.answers["olga"] = READER
     room.change_policy()
     assert (await refused(room.say("olga"))).reason == error_pb2.ERROR_REASON_NOT_ALLOWED
+
+
+async def test_a_retry_of_what_was_said_while_it_was_allowed_is_told_so(room: Room) -> None:
+    seq = await room.say("alice", client_id="mine")
+    room.peers.answers["alice"] = READER
+    room.change_policy()
+    assert await room.say("alice", client_id="mine") == seq
+    assert (await refused(room.say("alice", client_id="another"))).reason == error_pb2.ERROR_REASON_NOT_ALLOWED
 
 
 async def test_nobody_is_refused_for_what_a_policy_not_heard_of_allows(room: Room) -> None:

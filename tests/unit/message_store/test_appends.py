@@ -185,6 +185,18 @@ async def test_the_policy_version_is_known_after_a_restart(tmp_path: Path) -> No
         assert await owner.append(item("old", policy_version=1)) == [Outcome(0, POLICY_STALE)]
 
 
+async def test_what_is_not_allowed_any_more_is_not_appended_but_an_earlier_try_of_it_is_found(owner: Owner) -> None:
+    await owner.append(item("said"))
+    again, anew, old = item("said"), item("new"), item("old", policy_version=1)
+    await owner.append(item("v2", control=True, policy_version=2))
+    for asked in (again, anew, old):
+        asked.earlier_try_only = True
+    anew.policy_version = 2
+    refusals = [Outcome(0, log_pb2.APPEND_REFUSAL_NO_EARLIER_TRY), Outcome(0, POLICY_STALE)]
+    assert await owner.append(again, anew, old) == [Outcome(1), *refusals]
+    assert await owner.append(item("next", policy_version=2)) == [Outcome(3)]
+
+
 async def test_a_retry_is_recognised_before_the_policy_is_looked_at(owner: Owner) -> None:
     await owner.append(item("a", policy_version=1), item("v2", control=True, policy_version=2))
     assert await owner.append(item("a", policy_version=1)) == [Outcome(1)]
