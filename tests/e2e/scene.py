@@ -7,9 +7,12 @@ from tertulia.tokens import Secret
 
 from tests.support.api import Api, Metadata, bearer
 
+PEOPLE = ("alice", "bob", "carol", "eve", "frank")
+
 
 class Scene:
-    """alice owns everything and bob is in everything; carol is in nothing; dave's token is another application's."""
+    """alice owns everything and bob is in everything; carol is in nothing, eve was removed, alice has blocked frank; dave's token is
+    another application's."""
 
     def __init__(self, api: Api, foreign: Secret) -> None:
         self.api = api
@@ -20,9 +23,11 @@ class Scene:
         self.deleted_seq = 0
         """A deleted message of bob's in the group."""
         self.used_client_id = "used"
+        self._direct = ""
 
     def id(self, name: str) -> str:
-        return f"{name}-{self.suffix}"
+        """Of a person, or of a channel: group, open, broadcast, doomed (it was deleted), or direct (alice's with frank)."""
+        return self._direct if name == "direct" else f"{name}-{self.suffix}"
 
     def as_(self, name: str) -> Metadata:
         """The metadata of a person's call; "" is the back end's."""
@@ -33,7 +38,7 @@ class Scene:
 
     async def set(self) -> None:
         """Make the people, the channels and what was said in them."""
-        people = [user_pb2.UserProfile(user_id=self.id(name)) for name in ("alice", "bob", "carol")]
+        people = [user_pb2.UserProfile(user_id=self.id(name), name=self.id(name)) for name in PEOPLE]
         await self.api.call(
             self.api.server(),
             "UserService/UpsertUsers",
@@ -42,6 +47,8 @@ class Scene:
         )
         for kind in ("group", "open", "broadcast", "doomed"):
             await self._create(kind)
+        await self._part("eve")
+        await self._fall_out("frank")
         await self.api.call(
             self.as_("alice"),
             "ChannelService/DeleteChannel",
@@ -65,10 +72,27 @@ class Scene:
             self.api.server(acting_for=self.id("alice")),
             "ChannelService/CreateChannel",
             channel_pb2.CreateChannelRequest(
-                channel_id=self.id(name), kind=kind, name=name, member_user_ids=[self.id("bob")]
+                channel_id=self.id(name), kind=kind, name=name, member_user_ids=[self.id("bob"), self.id("eve")]
             ),
             channel_pb2.CreateChannelResponse,
         )
+
+    async def _part(self, name: str) -> None:
+        await self.api.call(
+            self.as_("alice"),
+            "ChannelService/RemoveMembers",
+            channel_pb2.RemoveMembersRequest(channel_id=self.id("group"), user_ids=[self.id(name)]),
+            channel_pb2.RemoveMembersResponse,
+        )
+
+    async def _fall_out(self, name: str) -> None:
+        direct = channel_pb2.CreateChannelRequest(kind=channel_pb2.CHANNEL_KIND_DIRECT, member_user_ids=[self.id(name)])
+        made = await self.api.call(
+            self.as_("alice"), "ChannelService/CreateChannel", direct, channel_pb2.CreateChannelResponse
+        )
+        self._direct = made.channel.channel_id
+        block = user_pb2.BlockUserRequest(user_id=self.id(name))
+        await self.api.call(self.as_("alice"), "UserService/BlockUser", block, user_pb2.BlockUserResponse)
 
     async def _say(self, name: str, client_message_id: str) -> int:
         response = await self.api.call(
