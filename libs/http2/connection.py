@@ -5,6 +5,7 @@ a DATA frame that ends a stream an empty one. So h2 knows each stream's state, a
 """
 
 import asyncio
+import random
 import socket
 import struct
 from collections.abc import Callable
@@ -112,6 +113,7 @@ class Connection(asyncio.Protocol):
         self._nuisance = Nuisance(now)
         self._heard_at = now
         self._pinged = False
+        self._old_at = now + limits.max_age_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
         self._busy_at = now
         self._paused_at = 0.0
         self._closing_at = 0.0
@@ -233,7 +235,9 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def look_after(self, now: float) -> None:
-        """Called now and then, with the loop's time: end what is dead, stalled or idle."""
+        """Called now and then, with the loop's time: end what is dead, stalled or idle, and let the old go."""
+        if now > self._old_at and not self._closing_at:
+            self.drain()  # its client connects again, and finds servers that are new
         silent = now - self._heard_at
         if self._closing_at:
             if now - self._closing_at > _PONG_SECONDS:

@@ -12,6 +12,8 @@ class Limits(NamedTuple):
     """Calls of one connection at a time."""
     max_connections: int
     """Connections of the process; more are closed as they come."""
+    max_age_seconds: float
+    """An older connection takes no new call; give or take a tenth, so that those that came together do not go together."""
 
 
 STREAM_WINDOW = 65_535

@@ -20,7 +20,7 @@ CALL_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Between services a message may hold many events; what clients may send is limited at the gateway."""
 
-_OPTIONS: Sequence[tuple[str, int]] = (
+_OPTIONS: Sequence[tuple[str, int | str]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     # a peer that vanished without a FIN is noticed within 15 s; servers permit this (see libs.rpc.server)
@@ -33,11 +33,17 @@ _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.use_local_subchannel_pool", 1),
+    # calls go in turn to every address that the name has; one that went away is asked about again within a second
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
 )
 
 
 def open_channel(address: str, options: Sequence[tuple[str, int]] = ()) -> grpc.aio.Channel:
     """A channel to a service at `host:port`, `unix:/path` or `dns:///name:port`. Close it when done.
+
+    A name may have several addresses, one for each process of the service (of Kubernetes, a headless Service): each is connected
+    to, and calls go to them in turn.
 
     `options` of gRPC are for this channel beside those of all.
     """

@@ -32,6 +32,9 @@ _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.absolute_max_metadata_size", 16 * 1024),  # a soft limit below the hard one rejects at random
     ("grpc.so_reuseport", 0),  # two processes on one port are a mistake, not a balancer
+    # a client connects again, and so finds servers that are new; calls that are open end in their own time
+    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.max_connection_age_grace_ms", 60_000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),

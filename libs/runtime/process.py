@@ -14,6 +14,7 @@ import uvloop
 from libs.runtime.errors import CannotStart, causes_of
 from libs.runtime.logs import configure_logs
 from libs.runtime.parent import stop_with_parent
+from libs.runtime.probes import probes_served
 from libs.runtime.settings import ServiceSettings, load_settings
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
@@ -32,7 +33,7 @@ def run_service(settings_class: type[Settings], main: Callable[[Settings, asynci
     try:
         settings = load_settings(settings_class)
         configure_logs(settings_class.service, settings.log_level)
-        run_process(lambda stop: main(settings, stop))
+        run_process(lambda stop: main(settings, stop), settings.probes_listen)
     except Exception as error:  # noqa: BLE001 - the last place: what got here ends the process
         report_failure(error)
         raise SystemExit(1) from None
@@ -49,30 +50,40 @@ def report_failure(error: Exception) -> None:
 
 
 class _Stop(asyncio.Event):
-    """Knows whether anybody has come to wait for it."""
+    """Set when the process is to stop. Whoever waits for it has built everything, so the process has started."""
 
-    awaited = False
+    started = False
+
+    @property
+    def stopping(self) -> bool:
+        return self.is_set()
 
     async def wait(self) -> Literal[True]:
-        self.awaited = True
+        self.started = True
         return await super().wait()
 
 
-def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+def run_process(main: Callable[[asyncio.Event], Awaitable[None]], probes_listen: str = "") -> None:
     """Run a composition root until it returns. The event given to it is set by SIGTERM and SIGINT.
 
     Before it waits for that event it is still starting, perhaps waiting for something that never comes: then it is cancelled.
+    Probes are answered meanwhile at `probes_listen`, see `libs.runtime.probes`.
     """
     stop_with_parent()
 
     async def with_signals() -> None:
         stop = _Stop()
         loop = asyncio.get_running_loop()
-        task = asyncio.ensure_future(main(stop))
+
+        async def probed() -> None:
+            async with probes_served(probes_listen, stop):
+                await main(stop)
+
+        task = asyncio.create_task(probed())
 
         def on_signal() -> None:
             stop.set()
-            if not stop.awaited:
+            if not stop.started:
                 task.cancel()
 
         for signal_number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""Settings of a service: from the environment, then from a TOML file, then the defaults in the code."""
+"""Settings of a service: from the environment, then from files of secrets, then from a TOML file, then the defaults in the code."""
 
 import os
 import tomllib
@@ -6,12 +6,22 @@ from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from libs.runtime.errors import CannotStart
 
 CONFIG_FILE_VARIABLE = "TERTULIA_CONFIG"
 """Names the environment variable that holds the path of the TOML file. It has one table per service."""
+
+SECRETS_VARIABLE = "TERTULIA_SECRETS"
+"""Names the environment variable that holds the path of a directory: a file there, named as a setting's environment variable, has
+its value. That is how orchestrators mount secrets; an environment is shown to everybody who may look at a process."""
 
 
 class ServiceSettings(BaseSettings):
@@ -27,6 +37,11 @@ class ServiceSettings(BaseSettings):
         default="",
         pattern=r"^(.+:\d{1,5})?$",
         description="`host:port` that Prometheus scrapes at `/metrics`. Empty: no metrics are served.",
+    )
+    probes_listen: str = Field(
+        default="",
+        description="Address at which probes are answered: gRPC health without TLS, asked for `startup`, `readiness` or "
+        "`liveness`; `host:port` or `unix:/path`. Empty: nowhere.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe lines that are logged."
@@ -51,10 +66,12 @@ class ServiceSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        path = os.environ.get(CONFIG_FILE_VARIABLE)
-        if not path:
-            return (init_settings, env_settings)
-        return (init_settings, env_settings, InitSettingsSource(cls, _service_table(Path(path), cls.service)))
+        sources = [init_settings, env_settings]
+        if secrets := os.environ.get(SECRETS_VARIABLE):
+            sources.append(SecretsSettingsSource(cls, _directory(Path(secrets))))
+        if path := os.environ.get(CONFIG_FILE_VARIABLE):
+            sources.append(InitSettingsSource(cls, _service_table(Path(path), cls.service)))
+        return tuple(sources)
 
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
@@ -80,6 +97,12 @@ def load_settings(settings_class: type[Settings]) -> Settings:
             for complaint in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         raise CannotStart(f"settings of {settings_class.service}: {'; '.join(complaints)}") from None
+
+
+def _directory(path: Path) -> Path:
+    if not path.is_dir():
+        raise CannotStart(f"{SECRETS_VARIABLE}={path}: there is no such directory")
+    return path
 
 
 def _service_table(path: Path, service: str) -> dict[str, object]:

@@ -8,14 +8,14 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from libs.runtime.settings import CONFIG_FILE_VARIABLE, ServiceSettings, environment_prefix
+from libs.runtime.settings import CONFIG_FILE_VARIABLE, SECRETS_VARIABLE, ServiceSettings, environment_prefix
 
 _HEAD = f"""# Settings
 
 Made from the settings models; do not edit. `python -m tests.unit.runtime.test_settings_page` writes it anew.
 
-A service reads each setting from its environment variable, else from its table in the TOML file that `{CONFIG_FILE_VARIABLE}`
-names, else takes the default. A table with a key that is no setting keeps the service from starting, and so does a value
+A service reads each setting from its environment variable, else from a file of that name (in any case) in the directory that
+`{SECRETS_VARIABLE}` names, else from its table in the TOML file that `{CONFIG_FILE_VARIABLE}` names, else takes the default. A table with a key that is no setting keeps the service from starting, and so does a value
 that is missing or wrong; the log names it. `tertulia serve` sets the addresses, `drain_seconds` and where data is kept by
 itself, and hands everything else on from its own environment.
 

@@ -39,7 +39,9 @@ async def edge_served(
         **_session_handlers(sessions),
         **_unary_handlers(tokens, methods, figures),
     }
-    limits = Limits(settings.max_request_bytes, settings.max_streams, settings.max_connections)
+    limits = Limits(
+        settings.max_request_bytes, settings.max_streams, settings.max_connections, settings.connection_seconds
+    )
     async with Server(handlers, limits).served(settings.listen, settings.drain_seconds) as address:
         await health.serve(SERVICE_NAMES)
         try:

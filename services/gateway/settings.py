@@ -25,6 +25,12 @@ class GatewaySettings(ServiceSettings, service="gateway"):
     max_connections: int = Field(
         default=25_000, ge=1, description="How many connections the process holds; more are closed as they come."
     )
+    connection_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        description="A connection that is about so old takes no new sessions and calls: its client opens another one, and finds "
+        "gateways that have come since. What is open stays.",
+    )
     max_sessions: int = Field(
         default=20_000, ge=1, description="How many sessions the process holds; beyond it new ones get OVERLOADED."
     )

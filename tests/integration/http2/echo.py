@@ -10,7 +10,7 @@ from tertulia.chat.v1 import error_pb2
 from libs.http2 import Call, Limits, Server
 from libs.rpc.errors import NotFound
 
-LIMITS = Limits(max_message_bytes=256 * 1024, max_streams=100, max_connections=20)
+LIMITS = Limits(max_message_bytes=256 * 1024, max_streams=100, max_connections=20, max_age_seconds=600)
 FLOOD_MESSAGES = 64
 FLOOD_BYTES = 64 * 1024
 PAGE_BYTES = 1024 * 1024

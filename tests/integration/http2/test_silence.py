@@ -1,23 +1,27 @@
-"""A connection on which nothing happens: asked, believed dead, and what hangs on it ended. Time is told, not waited for."""
+"""A connection on which nothing happens: asked, believed dead, and what hangs on it ended; and one that is old. Time is told, not
+waited for."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from hyperframe.frame import PingFrame
+from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
 
 from libs.http2 import Call
 from libs.http2.connection import Connection
-from libs.http2.limits import STREAM_WINDOW
+from libs.http2.limits import STREAM_WINDOW, Limits
 from tests.integration.http2.echo import LIMITS, Handlers
-from tests.integration.http2.raw import Closed, Peer, peer, window
+from tests.integration.http2.raw import Closed, Peer, peer, reset, window
 
 INITIAL_WINDOW_SIZE = 4
+REFUSED_STREAM = 7
 
 
 @asynccontextmanager
-async def alone(handlers: Handlers, settings: dict[int, int] | None = None) -> AsyncIterator[tuple[Connection, Peer]]:
+async def alone(
+    handlers: Handlers, settings: dict[int, int] | None = None, limits: Limits = LIMITS
+) -> AsyncIterator[tuple[Connection, Peer]]:
     """A client and the server's end of its connection, which nobody else looks after."""
     loop = asyncio.get_running_loop()
 
@@ -29,7 +33,7 @@ async def alone(handlers: Handlers, settings: dict[int, int] | None = None) -> A
         call.finish(None)
 
     connections: set[Connection] = set()
-    server = await loop.create_server(lambda: Connection(LIMITS, connections, start), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Connection(limits, connections, start), "127.0.0.1", 0)
     try:
         async with peer(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", settings) as client:
             [connection] = connections
@@ -107,3 +111,18 @@ async def test_an_answer_that_is_not_read_ends_its_call_only(handlers: Handlers)
         connection.look_after(later(0))
         assert (await client.until_ended(1))["grpc-status"] == "4"
         assert await client.answers(5)
+
+
+async def test_an_old_connection_takes_no_new_call_and_ends_with_those_that_are_open(handlers: Handlers) -> None:
+    async with alone(handlers, limits=LIMITS._replace(max_age_seconds=20)) as (connection, client):
+        client.call(1, "wait")
+        await handlers.waiting.wait()
+        connection.look_after(later(17))
+        assert await client.answers(3)
+        connection.look_after(later(23))
+        await client.until(GoAwayFrame)
+        client.call(5, "echo")
+        assert (await client.until(RstStreamFrame, 5)).error_code == REFUSED_STREAM, "gRPC tries it on another one"
+        assert not handlers.gone.is_set(), "what is open stays"
+        client.send(reset(1))
+        assert await client.until_closed() == 0

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -13,6 +14,8 @@ PROGRAM = """
 import asyncio
 import os
 import signal
+from libs.rpc.client import open_channel
+from libs.rpc.health import says_serving
 from libs.runtime.errors import CannotStart
 from libs.runtime.process import run_service, running
 from libs.runtime.settings import ServiceSettings
@@ -90,3 +93,20 @@ def test_it_does_not_run_without_the_supervisor_that_wanted_it_to_stop_with_it()
     ended = run_main("await stop.wait()", TERTULIA_STOP_WITH_PARENT="1")
     assert ended.code == 1
     assert "supervisor" in ended.lines[0]["error"]
+
+
+def test_probes_are_answered_from_the_start_and_say_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> None:
+    body = """
+    async with open_channel(settings.probes_listen) as probes:
+        starting = await says_serving(probes)
+        async def stop_when_ready():
+            while not await says_serving(probes):
+                await asyncio.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+        async with running(stop_when_ready()):
+            await stop.wait()
+        stopping = await says_serving(probes)
+    raise CannotStart(f"{starting} {stopping}")
+    """
+    ended = run_main(body, TERTULIA_PIGEON_PROBES_LISTEN=f"unix:{tmp_path / 'probes.sock'}")
+    assert [line["error"] for line in ended.lines] == ["False False"]

@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field
 
 from libs.runtime.errors import CannotStart
-from libs.runtime.settings import CONFIG_FILE_VARIABLE, ServiceSettings, load_settings
+from libs.runtime.settings import CONFIG_FILE_VARIABLE, SECRETS_VARIABLE, ServiceSettings, load_settings
 
 
 class PigeonSettings(ServiceSettings, service="pigeon"):
@@ -80,3 +80,27 @@ def test_a_file_that_cannot_be_used_is_named(config: Path, content: bytes) -> No
 def test_a_file_that_is_not_there_is_an_error(config: Path) -> None:
     config.unlink()
     assert str(config) in refusal()
+
+
+def test_a_secret_is_a_file_named_as_the_environment_variable(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text('[pigeon]\nkey = "in toml"\nrange_km = 200\n')
+    secrets = tmp_path / "secrets"
+    (secrets / "..data").mkdir(parents=True)  # as Kubernetes mounts them
+    (secrets / "..data" / "TERTULIA_PIGEON_KEY").write_text("in file\n")
+    (secrets / "TERTULIA_PIGEON_KEY").symlink_to("..data/TERTULIA_PIGEON_KEY")
+    (secrets / "TERTULIA_OWL_KEY").write_text("not for pigeons")
+    monkeypatch.setenv(SECRETS_VARIABLE, str(secrets))
+    settings = load_settings(PigeonSettings)
+    assert (settings.key, settings.range_km) == ("in file", 200)
+    monkeypatch.setenv("TERTULIA_PIGEON_KEY", "in env")
+    assert load_settings(PigeonSettings).key == "in env"
+
+
+def test_a_directory_of_secrets_that_is_not_there_is_an_error(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del config
+    monkeypatch.setenv(SECRETS_VARIABLE, str(tmp_path / "nowhere"))
+    assert f"{SECRETS_VARIABLE}={tmp_path / 'nowhere'}" in refusal()
