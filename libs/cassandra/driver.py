@@ -47,7 +47,7 @@ from cassandra.query import (
     tuple_factory,
 )
 
-from libs.cassandra.errors import CassandraError, CassandraRefused, CassandraUnavailable
+from libs.cassandra.errors import CassandraError, CassandraRefused, CassandraUnavailable, NotMigrated
 from libs.cassandra.session import Parameters, Session, Statement, Values
 from libs.runtime.errors import CannotStart
 
@@ -243,7 +243,8 @@ async def cassandra_session(
     missing keyspace is created, with so many replicas in every data centre.
 
     Raises:
-        CannotStart: the credentials are wrong, or there is no such keyspace.
+        CannotStart: the credentials are wrong.
+        NotMigrated: there is no such keyspace.
     """
     if not _KEYSPACE.fullmatch(keyspace):
         raise CannotStart(
@@ -254,7 +255,7 @@ async def cassandra_session(
         await asyncio.sleep(_AGAIN_SECONDS)
     try:
         if not await asyncio.to_thread(_has_keyspace, session, keyspace, create_with_replicas):
-            raise CannotStart(
+            raise NotMigrated(
                 f"Cassandra has no keyspace {keyspace}: create it with the replication that you want, "
                 "or have the migrate command do it, see docs/cassandra.md"
             )

@@ -6,7 +6,12 @@
 
 There is no third one for "certainly not done": whoever writes here repeats identically in either case, and a
 compare-and-set is resolved by a serial read in either case.
+
+    CannotStart
+    └── NotMigrated            the migrate command is still to be run
 """
+
+from libs.runtime.errors import CannotStart
 
 
 class CassandraError(Exception):
@@ -19,3 +24,7 @@ class CassandraUnavailable(CassandraError):
 
 class CassandraRefused(CassandraError):
     """Cassandra understood and will not: no such table, not allowed, too large."""
+
+
+class NotMigrated(CannotStart):
+    """There is no such keyspace, or its schema is older than what this program knows."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import structlog
 
+from libs.cassandra.errors import NotMigrated
 from libs.cassandra.session import Session, Statement, read
 from libs.runtime.errors import CannotStart
 
@@ -50,13 +51,14 @@ async def check_schema(session: Session, component: str, migrations: Sequence[Mi
     """Make sure that the schema is the one that this code knows.
 
     Raises:
-        CannotStart: it is older or newer.
+        NotMigrated: it is older.
+        CannotStart: it is newer.
         CassandraError: it could not be read.
     """
     present = await _version(session, component)
     _refuse_newer(session, component, present, migrations)
     if present < len(migrations):
-        raise CannotStart(
+        raise NotMigrated(
             f"the schema of {component} in keyspace {session.keyspace} is version {present}, this program needs "
             f"{len(migrations)}: run the migrate command first, see docs/cassandra.md"
         )

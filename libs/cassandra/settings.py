@@ -41,7 +41,8 @@ def open_session(settings: EngineSettings, create_with_replicas: int = 0) -> Abs
     """Connect to the keyspace, with `create_with_replicas` make it if it is missing. A ring that does not answer is waited for.
 
     Raises:
-        CannotStart: there is no such keyspace, or the credentials are wrong.
+        NotMigrated: there is no such keyspace.
+        CannotStart: the credentials are wrong.
     """
     return cassandra_session(
         parse_contact_points(settings.cassandra_nodes),

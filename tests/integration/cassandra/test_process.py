@@ -129,9 +129,12 @@ async def test_the_command_makes_keyspace_and_schema_and_can_be_repeated(
         async with cql(cassandra) as connection:
             await connection.query(f"DROP KEYSPACE {name}")
         assert "has no keyspace" in await _refusal(on(cassandra, name), "message_store.migrate")
+        waiting = asyncio.create_task(_ended("message_store.migrate", on(cassandra, name), "--wait"))
         for _ in range(2):
             code, written = await _ended("message_store.migrate", on(cassandra, name), "--create-with-replicas=1")
             assert (code, "schema_is_current" in written) == (0, True), written
+        code, written = await waiting
+        assert (code, "schema_is_current" in written) == (0, True), written
         async with message_store(tmp_path, **on(cassandra, name)) as store:
             assert await store.append(item("1")) == [1]
 
