@@ -39,15 +39,21 @@ _OPTIONS: Sequence[tuple[str, int | str]] = (
 )
 
 
-def open_channel(address: str, options: Sequence[tuple[str, int]] = ()) -> grpc.aio.Channel:
+def open_channel(
+    address: str, options: Sequence[tuple[str, int]] = (), root_certificates: bytes = b""
+) -> grpc.aio.Channel:
     """A channel to a service at `host:port`, `unix:/path` or `dns:///name:port`. Close it when done.
 
     A name may have several addresses, one for each process of the service (of Kubernetes, a headless Service): each is connected
     to, and calls go to them in turn.
 
-    `options` of gRPC are for this channel beside those of all.
+    `options` of gRPC are for this channel beside those of all. With `root_certificates` (PEM) it is TLS, and the server must have a
+    certificate that one of them has signed.
     """
-    return grpc.aio.insecure_channel(address, options=(*_OPTIONS, *options))
+    all_options = (*_OPTIONS, *options)
+    if not root_certificates:
+        return grpc.aio.insecure_channel(address, options=all_options)
+    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(root_certificates), options=all_options)
 
 
 async def call(

@@ -1,6 +1,7 @@
 """The gateway's public services on its HTTP/2 server: bytes in and bytes out."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,7 @@ from libs.http2.standard import Health, reflection_handlers
 from libs.rpc.faults import CallFigures
 from libs.rpc.transport import Transport
 from libs.rpc.validation import validate
+from libs.runtime.errors import CannotStart
 from services.gateway.commands import frame_invalid
 from services.gateway.methods import OWN, PASSED_ON, Method, Methods, methods_of, name_of
 from services.gateway.sessions import Sessions
@@ -31,6 +33,9 @@ async def edge_served(
     """Serve all public services, health and reflection while the body runs.
 
     Then say that nobody else should come, say goodbye to the sessions, and drain what is left; see `Server.served`.
+
+    Raises:
+        CannotStart: the address cannot be listened on, or the certificate cannot be used.
     """
     health = Health()
     handlers = {
@@ -42,13 +47,26 @@ async def edge_served(
     limits = Limits(
         settings.max_request_bytes, settings.max_streams, settings.max_connections, settings.connection_seconds
     )
-    async with Server(handlers, limits).served(settings.listen, settings.drain_seconds) as address:
+    async with Server(handlers, limits).served(settings.listen, settings.drain_seconds, _tls(settings)) as address:
         await health.serve(SERVICE_NAMES)
         try:
             yield address
         finally:
             await health.stop()
             await sessions.drain(settings.drain_seconds)
+
+
+def _tls(settings: GatewaySettings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["h2"])
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as error:  # ssl.SSLError is one
+        raise CannotStart(f"cannot use the certificate {settings.tls_certificate}: {error}") from error
+    return context
 
 
 class _Listening:

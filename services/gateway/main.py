@@ -40,7 +40,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
     """Serve clients until `stop` is set; then say goodbye to each, answer what is open, and end.
 
     Raises:
-        CannotStart: an address is taken.
+        CannotStart: an address is taken, or the certificate cannot be used.
     """
     registry = new_registry()
     stats = Stats()

@@ -1,6 +1,9 @@
 """What the gateway can be told."""
 
-from pydantic import Field, SecretStr
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
 
 from libs.runtime.settings import ServiceSettings
 
@@ -11,6 +14,10 @@ class GatewaySettings(ServiceSettings, service="gateway"):
     listen: str = Field(
         default="127.0.0.1:7420", description="Address that clients connect to: `host:port` or `unix:/path`."
     )
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM file of the certificate chain. With it clients connect over TLS 1.2 or 1.3."
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file of the certificate's private key.")
     channel: str = Field(description="Address of channel: `host:port`, `dns:///name:port` or `unix:/path`.")
     message_store: str = Field(description="Address of message_store, written likewise.")
     presence: str = Field(description="Address of presence, written likewise.")
@@ -110,3 +117,9 @@ class GatewaySettings(ServiceSettings, service="gateway"):
         description="Signs page tokens; the same on all gateways. A forged token reaches nothing that its bearer may not "
         "read anyway.",
     )
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key need each other")
+        return self

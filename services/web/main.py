@@ -1,6 +1,7 @@
 """The composition root of the web door."""
 
 import asyncio
+from pathlib import Path
 
 import structlog
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -36,12 +37,12 @@ async def run(settings: WebSettings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; then say goodbye to every stream, answer what is open, and end.
 
     Raises:
-        CannotStart: an address is taken, or the certificate or the development secret is no good.
+        CannotStart: an address is taken, or a certificate or the development secret is no good.
     """
     registry = new_registry()
     stats = Stats()
     registry.register(StatsCollector(stats))
-    async with Gateway(settings.gateway, settings.max_requests) as gateway:
+    async with Gateway(settings.gateway, settings.max_requests, _roots(settings.gateway_ca)) as gateway:
         streams = Streams(settings.queue_bytes, settings.heartbeat_seconds, stats)
         api = Api(gateway, streams, Calls(registry), settings.request_seconds)
         methods = public_methods()
@@ -83,6 +84,13 @@ def _around(guard: Guard, settings: WebSettings) -> ASGIApp:
     app = with_cors(guard, words(settings.allowed_origins))
     hosts = words(settings.allowed_hosts)
     return TrustedHostMiddleware(app, hosts) if hosts else app
+
+
+def _roots(path: Path | None) -> bytes:
+    try:
+        return path.read_bytes() if path else b""
+    except OSError as error:
+        raise CannotStart(f"gateway_ca: {error}") from error
 
 
 def _secret(text: str) -> Secret | None:

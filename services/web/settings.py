@@ -22,6 +22,10 @@ class WebSettings(ServiceSettings, service="web"):
 
     listen: str = Field(default="127.0.0.1:7480", pattern=r"^.+:\d{1,5}$", description="Address of HTTP: `host:port`.")
     gateway: str = Field(description="Address of the gateway: `host:port`, `dns:///name:port` or `unix:/path`.")
+    gateway_ca: Path | None = Field(
+        default=None,
+        description="PEM file with the certificate of who signed the gateway's. With it the gateway is reached over TLS.",
+    )
     tls_certificate: Path | None = Field(
         default=None,
         description="PEM file of the certificate chain. With it HTTP/2 and HTTP/1.1 are served over TLS 1.3.",

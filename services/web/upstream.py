@@ -64,9 +64,9 @@ def _can_be_sent(value: str, max_bytes: int) -> bool:
 class Gateway:
     """Connections to the gateway: one for unary calls, and as many as `streams` need. Use it with `async with`."""
 
-    def __init__(self, address: str, streams: int) -> None:
+    def __init__(self, address: str, streams: int, root_certificates: bytes = b"") -> None:
         connections = 1 + -(-streams // _STREAMS_PER_CONNECTION)
-        self._unary, *rest = (open_channel(address, _OPTIONS) for _ in range(connections))
+        self._unary, *rest = (open_channel(address, _OPTIONS, root_certificates) for _ in range(connections))
         self._all = [self._unary, *rest]
         self._next = cycle(rest)
 
