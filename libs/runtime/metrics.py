@@ -9,6 +9,8 @@ from prometheus_client.process_collector import ProcessCollector
 
 from libs.runtime.errors import CannotStart
 
+_STOP_SECONDS = 5.0  # for a scrape that is under way
+
 
 def new_registry() -> CollectorRegistry:
     """A registry for one process: with memory, CPU, file descriptors and the garbage collector's figures."""
@@ -37,5 +39,5 @@ async def metrics_served(listen: str, registry: CollectorRegistry) -> AsyncItera
         yield
     finally:
         server.shutdown()
-        thread.join(timeout=5)
+        thread.join(_STOP_SECONDS)
         server.server_close()

@@ -7,23 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from libs.runtime.settings import ServiceSettings, environment_prefix, load_settings
-from services.channel.settings import ChannelSettings
-from services.gateway.settings import GatewaySettings
-from services.message_store.settings import MessageStoreSettings
-from services.presence.settings import PresenceSettings
-from services.web.settings import WebSettings
+from libs.runtime.settings import environment_prefix, load_settings
+from tests.deploy.services import SETTINGS
 from tests.support.images import CASSANDRA, NATS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-SETTINGS: Mapping[str, type[ServiceSettings]] = {
-    "message-store": MessageStoreSettings,
-    "channel": ChannelSettings,
-    "presence": PresenceSettings,
-    "gateway": GatewaySettings,
-    "web": WebSettings,
-}
-
 Container = dict[str, Any]
 
 
@@ -94,6 +82,6 @@ def test_images_are_those_that_are_tested_and_only_loopback_is_published(contain
 
 
 def test_cassandra_writes_before_it_acknowledges() -> None:
-    settings = yaml.safe_load((DEPLOY / "cassandra.yaml").read_text())
+    settings = yaml.safe_load((DEPLOY / "overlays/dev/cassandra.yaml").read_text())
     assert settings["commitlog_sync"] == "batch"
     assert settings["paxos_variant"] == "v2"
