@@ -13,7 +13,7 @@ WEB_CLIENT := services/web/client
 WEB_SOURCES := $(shell find $(SDK_WEB)/src $(WEB_CLIENT)/src $(WEB_CLIENT)/public -type f -not -path '*/gen/*') \
 	$(wildcard $(SDK_WEB)/*.json $(WEB_CLIENT)/*.json $(WEB_CLIENT)/*.ts $(WEB_CLIENT)/index.html)
 
-.PHONY: web demo test-web help install proto run test test-fast lint format lock build clean
+.PHONY: web demo test-web help install proto run test test-fast lint format lock build image deploy-check clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -95,6 +95,20 @@ lock: .venv/.installed ## lock requirements.in anew
 build: gen/.made web ## both wheels, into dist/
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist libs/sdk
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist .
+
+# docker, or what takes the same words: CONTAINERS=podman builds without a daemon and without root
+CONTAINERS ?= docker
+IMAGE ?= tertulia
+BASE ?= python:3.11-slim-bookworm
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
+image: ## the image of all services, tertulia:VERSION, and its bill of materials, dist/sbom.cdx.json
+	$(CONTAINERS) build --file deploy/Dockerfile --build-arg BASE=$(BASE) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git describe --always --dirty 2> /dev/null || echo unknown) --tag $(IMAGE):$(VERSION) --tag $(IMAGE):dev .
+	@mkdir -p dist && $(CONTAINERS) run --rm --read-only --entrypoint cat $(IMAGE):$(VERSION) /opt/tertulia/sbom.cdx.json > dist/sbom.cdx.json
+
+deploy-check: gen/.made ## have the API server that kubectl asks (KUBECONFIG) look at every manifest; it applies nothing
+	$(BIN)/python -m tests.deploy.server_side
 
 clean: ## remove everything that make made
 	rm -rf .venv gen dist node_modules $(SDK_WEB)/src/gen $(SDK_WEB)/dist $(WEB_CLIENT)/dist libs/sdk/tertulia/chat libs/sdk/buf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

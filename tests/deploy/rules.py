@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.deploy import rules_config, rules_life, rules_network, rules_pods, schemas
+from tests.deploy import custom_resources, rules_config, rules_life, rules_network, rules_pods, schemas
 from tests.deploy.documents import Documents
 
 Rule = Callable[[Documents], Iterator[str]]
@@ -11,6 +11,7 @@ RULES: Mapping[str, Rule] = {
     rule.__name__: rule
     for rule in (
         schemas.manifests_follow_their_schemas,
+        custom_resources.custom_resources_follow_their_definitions,
         rules_pods.pods_may_do_nothing_that_they_need_not,
         rules_pods.pods_have_no_token_of_the_cluster,
         rules_pods.probes_ask_three_questions_and_none_about_others,

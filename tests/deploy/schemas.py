@@ -1,7 +1,6 @@
 """Kubernetes' own schemas of what is applied, strict: a field that does not exist is a fault.
 
-They come with kubernetes-validate, so no cluster and no network is needed. Custom resources are not among them; see
-`tests.deploy.custom_resources`.
+They come with kubernetes-validate, so no cluster and no network is needed. Of custom resources see `tests.deploy.custom_resources`.
 """
 
 import functools
