@@ -7,10 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import tertulia
 from tertulia.chat.v1 import message_pb2
+from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 
 from tests.faults.checker import Entry, Outcome, Recording, SendRecord
 from tests.support.people import back_end, make_group, person
 
+DEVELOPMENT = Secret.parse(DEVELOPMENT_SECRET)
 SEND_SECONDS = 60.0
 """Longer than any part is away: what is not acknowledged by then counts as unknown."""
 
@@ -18,8 +20,9 @@ SEND_SECONDS = 60.0
 class Talkers:
     """So many clients, each sending its next message when the last one was answered, until told to stop."""
 
-    def __init__(self, address: str, channel_id: str, count: int) -> None:
+    def __init__(self, address: str, channel_id: str, count: int, secret: Secret = DEVELOPMENT) -> None:
         self.address = address
+        self.secret = secret
         self.channel_id = channel_id
         self.names = [f"talker{number:02}" for number in range(count)]
         self.recording = Recording()
@@ -32,9 +35,12 @@ class Talkers:
     @asynccontextmanager
     async def talking(self) -> AsyncIterator[None]:
         """They talk while the body runs. On leaving, open sends are waited for, then everybody sees all up to the head."""
-        await make_group(self.address, self.channel_id, self.names)
+        await make_group(self.address, self.channel_id, self.names, self.secret)
         async with AsyncExitStack() as connections, asyncio.TaskGroup() as group:
-            clients = [await connections.enter_async_context(person(self.address, name)) for name in self.names]
+            clients = [
+                await connections.enter_async_context(person(self.address, name, secret=self.secret))
+                for name in self.names
+            ]
             readers = [
                 group.create_task(self._read(name, client)) for name, client in zip(self.names, clients, strict=True)
             ]
@@ -67,7 +73,7 @@ class Talkers:
 
     async def history(self) -> list[Entry]:
         """The channel as it reads now, all events from the first."""
-        async with back_end(self.address) as server:
+        async with back_end(self.address, self.secret) as server:
             return [entry async for entry in _events(server, self.channel_id)]
 
     def _count(self) -> int:

@@ -1,4 +1,4 @@
-"""People of the development application, as SDK clients."""
+"""People of an application, the development one unless another's secret is given, as SDK clients."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,21 +9,25 @@ from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 _SECRET = Secret.parse(DEVELOPMENT_SECRET)
 
 
-def person(address: str | Sequence[str], user_id: str, *, event_buffer: int = 10_000) -> tertulia.Client:
+def person(
+    address: str | Sequence[str], user_id: str, *, event_buffer: int = 10_000, secret: Secret = _SECRET
+) -> tertulia.Client:
     """A client of one user; use it with `async with`."""
-    return tertulia.connect(
-        address, token_provider=lambda: _token(user_id), event_buffer=event_buffer, connect_timeout=30
-    )
+
+    async def token() -> str:
+        return secret.user_token(user_id)
+
+    return tertulia.connect(address, token_provider=token, event_buffer=event_buffer, connect_timeout=30)
 
 
-def back_end(address: str) -> tertulia.Client:
+def back_end(address: str, secret: Secret = _SECRET) -> tertulia.Client:
     """A client with the application's server key."""
-    return tertulia.connect(address, token=_SECRET.server_token(), connect_timeout=30)
+    return tertulia.connect(address, token=secret.server_token(), connect_timeout=30)
 
 
-async def make_group(address: str, channel_id: str, members: Sequence[str]) -> None:
+async def make_group(address: str, channel_id: str, members: Sequence[str], secret: Secret = _SECRET) -> None:
     """A group of the first person's with all of them in it."""
-    async with back_end(address) as server:
+    async with back_end(address, secret) as server:
         await server.users.ensure(list(members))
         await server.acting_for(members[0]).channels.create_group(list(members[1:]), channel_id=channel_id)
 
@@ -42,7 +46,3 @@ async def together(address: str, *user_ids: str) -> AsyncIterator[list[tertulia.
     """Several people's clients, connected."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(person(address, user_id)) for user_id in user_ids]
-
-
-async def _token(user_id: str) -> str:
-    return _SECRET.user_token(user_id)

@@ -1,0 +1,1 @@
+"""What operators do to a real cluster, while people talk through it."""
