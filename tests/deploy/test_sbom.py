@@ -1,0 +1,46 @@
+"""The image's bill of materials names what is installed, and says the same each time."""
+
+import json
+import runpy
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import Any
+
+from tests.deploy.rendering import DEPLOY
+
+SCRIPT = DEPLOY / "sbom.py"
+
+STATUS = """Package: libc6
+Status: install ok installed
+Architecture: amd64
+Version: 2.36-9+deb12u14
+Description: a library
+ with a line of its own: and a colon
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: all
+Version: 1
+"""
+
+
+def printed() -> str:
+    return subprocess.run([sys.executable, SCRIPT, "1.2.3"], capture_output=True, text=True, check=True).stdout
+
+
+def test_every_python_package_is_there_with_its_version() -> None:
+    bill: dict[str, Any] = json.loads(printed())
+    assert (bill["bomFormat"], bill["metadata"]["component"]["version"]) == ("CycloneDX", "1.2.3")
+    found = {component["purl"] for component in bill["components"]}
+    for name in ("grpcio", "cassandra-driver", "tertulia-server"):
+        assert f"pkg:pypi/{name}@{version(name)}" in found
+
+
+def test_it_says_the_same_each_time() -> None:
+    assert printed() == printed()
+
+
+def test_of_debians_packages_those_that_are_installed_are_there() -> None:
+    packages = list(runpy.run_path(str(SCRIPT))["debian_packages"](STATUS))
+    assert [package["purl"] for package in packages] == ["pkg:deb/debian/libc6@2.36-9+deb12u14?arch=amd64"]
