@@ -69,6 +69,18 @@ def to_failure(request_id: int, error: TertuliaError) -> session_pb2.Failure:
     )
 
 
+def from_failure(failure: session_pb2.Failure) -> TertuliaError:
+    """The error that a Failure was made of."""
+    code = next((code for code in CLASS_OF_CODE if code.value[0] == failure.code), grpc.StatusCode.INTERNAL)
+    return CLASS_OF_CODE[code](
+        failure.message,
+        failure.reason,
+        metadata=dict(failure.metadata),
+        retry_after_ms=failure.retry_after_ms,
+        field_violations=[FieldViolation(v.field, v.description) for v in failure.field_violations],
+    )
+
+
 def from_rpc_error(error: grpc.aio.AioRpcError) -> TertuliaError:
     """The error that a service raised, made again; or one for what gRPC itself reports."""
     status = _status_of(error)

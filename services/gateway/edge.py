@@ -5,22 +5,25 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from google.protobuf.message import DecodeError
 from tertulia.chat.v1 import session_pb2
+from tertulia_internal.gateway.v1 import carrier_pb2
 
 from libs.http2 import Call, Handler, Limits, Server
 from libs.http2.standard import Health, reflection_handlers
 from libs.rpc.faults import CallFigures
 from libs.rpc.transport import Transport
-from libs.rpc.validation import validate
 from libs.runtime.errors import CannotStart
+from services.gateway.carrier import Carrier
 from services.gateway.commands import frame_invalid
+from services.gateway.listening import Listening
 from services.gateway.methods import OWN, PASSED_ON, Method, Methods, methods_of, name_of
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
+from services.gateway.stats import Stats
 from services.gateway.tokens import Tokens, acting_as
 
 SESSION_SERVICE = session_pb2.DESCRIPTOR.services_by_name["SessionService"]
+CARRIER_SERVICE = carrier_pb2.DESCRIPTOR.services_by_name["CarrierService"]
 SERVICE_NAMES: Sequence[str] = [service.full_name for service in (SESSION_SERVICE, *OWN, *PASSED_ON)]
 _ACTING_USER_KEY = "tertulia-user"
 _REQUEST_SECONDS = 10.0  # for the one message of a call whose headers have come
@@ -28,7 +31,7 @@ _REQUEST_SECONDS = 10.0  # for the one message of a call whose headers have come
 
 @asynccontextmanager
 async def edge_served(
-    settings: GatewaySettings, sessions: Sessions, tokens: Tokens, methods: Methods, figures: CallFigures
+    settings: GatewaySettings, sessions: Sessions, tokens: Tokens, methods: Methods, figures: CallFigures, stats: Stats
 ) -> AsyncIterator[str]:
     """Serve all public services, health and reflection while the body runs.
 
@@ -41,7 +44,7 @@ async def edge_served(
     handlers = {
         **health.handlers(),
         **reflection_handlers(SERVICE_NAMES),
-        **_session_handlers(sessions),
+        **_session_handlers(sessions, settings, stats),
         **_unary_handlers(tokens, methods, figures),
     }
     limits = Limits(
@@ -69,23 +72,7 @@ def _tls(settings: GatewaySettings) -> ssl.SSLContext | None:
     return context
 
 
-class _Listening:
-    """The transport of a client that cannot send: its one request is its first frame, and then it is silent."""
-
-    def __init__(self, call: Call) -> None:
-        self.write = call.write
-        self._call = call
-        self._said = False
-
-    async def read(self) -> bytes | None:
-        if not self._said:
-            self._said = True
-            return _first_frame(await self._call.read() or b"")
-        silence: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        return await silence
-
-
-def _session_handlers(sessions: Sessions) -> Mapping[str, Handler]:
+def _session_handlers(sessions: Sessions, settings: GatewaySettings, stats: Stats) -> Mapping[str, Handler]:
     async def serve(transport: Transport, call: Call) -> None:
         await sessions.serve(transport, call.metadata)
 
@@ -93,22 +80,16 @@ def _session_handlers(sessions: Sessions) -> Mapping[str, Handler]:
         await serve(call, call)
 
     async def listen(call: Call) -> None:
-        await serve(_Listening(call), call)
+        await serve(Listening(call), call)
 
-    return {f"/{SESSION_SERVICE.full_name}/Open": open_session, f"/{SESSION_SERVICE.full_name}/Listen": listen}
+    async def carry(call: Call) -> None:
+        await Carrier(call, sessions, settings, stats).run()
 
-
-def _first_frame(data: bytes) -> bytes:
-    try:
-        request = session_pb2.ListenRequest.FromString(data)
-    except DecodeError:
-        raise frame_invalid("the request is no tertulia.chat.v1.ListenRequest") from None
-    validate(request)
-    frame = session_pb2.ClientFrame(hello=request.hello)
-    frame.hello.SetInParent()
-    if request.watch_user_ids:
-        frame.watches.add(user_ids=request.watch_user_ids)
-    return frame.SerializeToString()
+    return {
+        f"/{SESSION_SERVICE.full_name}/Open": open_session,
+        f"/{SESSION_SERVICE.full_name}/Listen": listen,
+        f"/{CARRIER_SERVICE.full_name}/Carry": carry,
+    }
 
 
 def _unary_handlers(tokens: Tokens, methods: Methods, figures: CallFigures) -> Mapping[str, Handler]:

@@ -22,7 +22,6 @@ Push = Callable[[bytes], bool]
 class Reader(Protocol):
     """One session's reading of a log; sessions have `readers.LogReader`."""
 
-    user_id: str
     position: int
     """Everything up to this seq is in the session's queue. Kept by the feed only while the reader is not attached."""
     closed: bool
@@ -34,6 +33,9 @@ class Reader(Protocol):
 
     def take(self, segment: Segment) -> None:
         """Queue a segment that was kept, and look into its last event if that is one to look into."""
+
+    def notice(self, frame: bytes, except_user_id: str) -> bool:
+        """Queue something that is not kept, unless it is for everybody but this one. True: the queue is over its limit."""
 
     def control(self, event: event_pb2.Event) -> None:
         """An event to look into was queued. The reader detaches itself if the event ends its membership."""
@@ -131,7 +133,7 @@ class Feed:
 
     def notice(self, frame: bytes, except_user_id: str) -> None:
         """Pass on something that is not kept."""
-        full = [reader for reader, push in self._readers.items() if reader.user_id != except_user_id and push(frame)]
+        full = [reader for reader in self._readers if reader.notice(frame, except_user_id)]
         for reader in full:
             reader.overflowed()
 
@@ -166,6 +168,10 @@ class Feed:
             return False
         self._readers[reader] = push
         return True
+
+    def has(self, reader: Reader) -> bool:
+        """It is attached."""
+        return reader in self._readers
 
     def detach(self, reader: Reader) -> None:
         """Give it nothing more; its position is then where it ended. Harmless if it is not attached."""

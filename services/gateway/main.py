@@ -97,7 +97,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 sessions.watch_over(),
                 keep_memory_settled(),
             ),
-            edge_served(settings, sessions, tokens, methods, CallFigures(registry)),
+            edge_served(settings, sessions, tokens, methods, CallFigures(registry), stats),
         ):
             settle_memory()
             await stop.wait()

@@ -31,6 +31,11 @@ class Outbox:
         return self._bytes
 
     @property
+    def empty(self) -> bool:
+        """Nothing is queued; something may be being written."""
+        return not self._pending
+
+    @property
     def full(self) -> bool:
         """Over its limit."""
         return self._bytes > self._limit

@@ -1,6 +1,6 @@
 """One session's reading of one log: a channel's, or its user's inbox."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tertulia.chat.v1 import event_pb2, session_pb2
 
@@ -8,6 +8,9 @@ from services.gateway.feed import Feed
 from services.gateway.grants import Grant
 from services.gateway.outbox import Outbox
 from services.gateway.segments import Segment
+
+if TYPE_CHECKING:
+    from services.gateway.audiences import Audience
 
 
 class ReaderOwner(Protocol):
@@ -25,7 +28,7 @@ class ReaderOwner(Protocol):
 class LogReader:
     """See `feed.Reader`, which this is."""
 
-    __slots__ = ("_outbox", "_owner", "closed", "feed", "position", "user_id")
+    __slots__ = ("_outbox", "_owner", "audience", "closed", "feed", "position", "user_id")
 
     def __init__(self, owner: ReaderOwner, outbox: Outbox, feed: Feed, user_id: str, position: int) -> None:
         self._owner = owner
@@ -34,6 +37,8 @@ class LogReader:
         self.user_id = user_id
         self.position = position
         self.closed = False
+        self.audience: Audience | None = None
+        """With whom it reads what is live. It is not attached to the feed then."""
 
     @property
     def policy_version(self) -> int:
@@ -42,6 +47,16 @@ class LogReader:
     def attach(self) -> bool:
         """See `Feed.attach`."""
         return not self.closed and self.feed.attach(self, self._outbox.push)
+
+    def detach(self) -> None:
+        """See `Feed.detach`."""
+        if self.audience is not None:
+            self.audience.remove(self)
+        else:
+            self.feed.detach(self)
+
+    def notice(self, frame: bytes, except_user_id: str) -> bool:
+        return self.user_id != except_user_id and self._outbox.push(frame)
 
     def take(self, segment: Segment) -> None:
         self._outbox.push(segment.frame)

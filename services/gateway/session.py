@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from google.protobuf.message import DecodeError
 from tertulia.chat.v1 import session_pb2
@@ -15,6 +15,9 @@ from services.gateway.outbox import Outbox
 from services.gateway.session_logs import SessionLogs, Sources
 from services.gateway.stats import Stats
 from services.gateway.tokens import Identity
+
+if TYPE_CHECKING:
+    from services.gateway.carrier import Carried
 
 _SETTLE_SECONDS = 5.0  # what was asked before the end is answered, if it is answered within this
 
@@ -43,10 +46,18 @@ def parse_frame(data: bytes) -> session_pb2.ClientFrame:
 class Session:
     """A client that said hello. `run` is its whole life; `end` and `cut` end it from outside."""
 
-    def __init__(self, identity: Identity, transport: Transport, queue_bytes: int, stats: Stats) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        transport: Transport,
+        queue_bytes: int,
+        stats: Stats,
+        carried: "Carried | None" = None,
+    ) -> None:
         self.identity = identity
         self.outbox = Outbox(queue_bytes)
         self._transport = transport
+        self._carried = carried
         self._answers = Answers(self.outbox, stats)
         self._goodbye: session_pb2.Goodbye | None = None
         self._ended = asyncio.Event()
@@ -93,7 +104,9 @@ class Session:
         self, hello: session_pb2.ClientFrame, sources: Sources, handlers: Handlers, tasks: asyncio.TaskGroup
     ) -> None:
         caller = self.identity.caller
-        logs = SessionLogs(caller, self.outbox, sources)
+        logs = SessionLogs(caller, self.outbox, sources, self._carried.seat if self._carried else None)
+        if self._carried:
+            self._carried.begun(logs, self.outbox)
         commands = Commands(caller, self.outbox, self._answers, logs.grant, handlers, tasks)
         writer = tasks.create_task(self.outbox.run(self._transport.write))
         try:

@@ -12,6 +12,7 @@ from tertulia_internal.channel.v1 import access_pb2
 from libs.rpc.caller import Caller
 from libs.rpc.errors import NotFound, PermissionDenied, TertuliaError
 from libs.rpc.status import unavailable
+from services.gateway.audiences import Seat
 from services.gateway.backoff import Backoff
 from services.gateway.feed import Feed
 from services.gateway.grants import Grant, Grants, member_grant
@@ -52,10 +53,14 @@ class SessionLogs:
     due; `run` does it.
     """
 
-    def __init__(self, caller: Caller, outbox: Outbox, sources: Sources) -> None:
+    def __init__(self, caller: Caller, outbox: Outbox, sources: Sources, seat: Seat | None = None) -> None:
         self._caller = caller
         self._outbox = outbox
         self._sources = sources
+        self._seat = seat
+        """Where readers can read together with those of other sessions."""
+        self._alone: set[LogReader] = set()
+        """Those who could and do not."""
         self._inbox: InboxReader | None = None
         self._channels: dict[str, ChannelReader] = {}
         self._due: dict[LogReader | str, int] = {}
@@ -138,7 +143,24 @@ class SessionLogs:
         for reader in self._readers():
             self._leave(reader)
         self._channels.clear()
+        self._alone.clear()
         self._due.clear()
+
+    def share(self) -> None:
+        """Nothing waits to be sent to the client: give readers the live end of their logs together with others."""
+        if self._seat is not None:
+            for reader in [reader for reader in self._alone if reader.feed.has(reader)]:
+                self._alone.discard(reader)
+                self._seat.take(reader)
+
+    def stand_alone(self) -> None:
+        """The client does not keep up with others: what is live waits in the session's queue again, too."""
+        for reader in self._channels.values():
+            if reader.audience is not None:
+                reader.detach()
+                self._alone.add(reader)
+                if not reader.attach():
+                    self._note(reader)
 
     # --- what feeds tell ----------------------------------------------------------------------------------------------
 
@@ -164,11 +186,13 @@ class SessionLogs:
         """The session's queue is full: what waits in it stays, the rest will be read from the logs."""
         self._sources.stats.overflows += 1
         for reader in self._readers():
-            reader.feed.detach(reader)
+            reader.detach()
             self.late(reader)
 
     def late(self, reader: LogReader) -> None:
         """A reader is no longer attached and has to catch up."""
+        if self._seat is not None and isinstance(reader, ChannelReader):
+            self._alone.add(reader)
         self._note(reader)
 
     def _note(self, due: LogReader | str, joined_seq: int = 0) -> None:
@@ -217,7 +241,7 @@ class SessionLogs:
     async def _catch_up(self, reader: LogReader) -> None:
         self._sources.stats.catch_ups += 1
         feed = reader.feed
-        feed.detach(reader)  # it may have fallen behind, caught up, and been noted, all in one
+        reader.detach()  # it may have fallen behind, caught up, and been noted, all in one
         renewals = 0
         with feed.recording():
             while not reader.closed:
@@ -273,12 +297,15 @@ class SessionLogs:
     def _read_channel(self, mine: channel_pb2.MyChannel, feed: Feed, position: int) -> ChannelReader:
         grant = member_grant(self._caller.application_id, self._caller.user_id, mine)
         reader = self._channels[grant.channel_id] = ChannelReader(self, self._outbox, feed, position, grant)
+        if self._seat is not None:
+            self._alone.add(reader)
         return reader
 
     def _leave(self, reader: LogReader) -> None:
         if not reader.closed:
             reader.closed = True
-            reader.feed.detach(reader)
+            self._alone.discard(reader)
+            reader.detach()
             self._sources.hub.release(reader.feed)
 
     def _skip_old_entries(self, inbox: InboxReader) -> None:

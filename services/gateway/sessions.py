@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from typing import TYPE_CHECKING
 
 import structlog
 from tertulia.chat.v1 import error_pb2, session_pb2
@@ -18,6 +19,9 @@ from services.gateway.session_logs import Sources
 from services.gateway.settings import GatewaySettings
 from services.gateway.stats import Stats
 from services.gateway.tokens import Metadata, Tokens
+
+if TYPE_CHECKING:
+    from services.gateway.carrier import Carried
 
 log = structlog.get_logger()
 
@@ -47,15 +51,17 @@ class Sessions:
         self._greeting = 0
         self._draining = False
         self._empty = asyncio.Event()
+        self.drained = asyncio.Event()
+        """Nobody is let in any more, and everybody was sent away."""
 
-    async def serve(self, transport: Transport, metadata: Metadata) -> None:
-        """The whole of one session.
+    async def serve(self, transport: Transport, metadata: Metadata, carried: "Carried | None" = None) -> None:
+        """The whole of one session. `carried`: its transport, if that is a carrier's.
 
         Raises:
             TertuliaError: the token, a frame or the time is not good; see SessionService.Open.
         """
         try:
-            await self._serve(transport, metadata)
+            await self._serve(transport, metadata, carried)
         except TransportGone:
             return
         except ExceptionGroup as group:
@@ -66,7 +72,7 @@ class Sessions:
             if not all(isinstance(cause, TransportGone) for cause in causes):
                 raise
 
-    async def _serve(self, transport: Transport, metadata: Metadata) -> None:
+    async def _serve(self, transport: Transport, metadata: Metadata, carried: "Carried | None") -> None:
         identity = await self._tokens.authenticate(metadata)
         self._admit()
         self._greeting += 1
@@ -75,7 +81,7 @@ class Sessions:
         finally:
             self._greeting -= 1
         self._admit()
-        session = Session(identity, transport, self._settings.queue_bytes, self._stats)
+        session = Session(identity, transport, self._settings.queue_bytes, self._stats, carried)
         self._open.add(session)
         self._stats.sessions = len(self._open)
         self._stats.sessions_opened += 1
@@ -130,7 +136,7 @@ class Sessions:
             for session in list(self._open):
                 if 0 < session.outbox.write_began < stalled_since:
                     self._stats.stalls += 1
-                    session.cut(_too_slow())  # the stream cannot carry a goodbye
+                    session.cut(too_slow())  # the stream cannot carry a goodbye
                 elif session.identity.expires_at <= now:
                     session.end(
                         session_pb2.GOODBYE_CODE_TOKEN_EXPIRED, "the token has expired; come back with a new one"
@@ -150,9 +156,10 @@ class Sessions:
                     await self._empty.wait()
         except TimeoutError:
             log.warning("sessions_cut", sessions=len(self._open))
+        self.drained.set()
 
 
-def _too_slow() -> Unavailable:
+def too_slow() -> Unavailable:
     return Unavailable(
         "the client read nothing for too long; connect again",
         error_pb2.ERROR_REASON_UNAVAILABLE,

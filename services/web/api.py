@@ -5,22 +5,27 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 
 from connectrpc.code import Code
+from tertulia.chat.v1 import session_pb2
 
+from services.web.carrier import Carriers
 from services.web.errors import to_connect_error
 from services.web.methods import Method
 from services.web.stats import Calls
 from services.web.streams import Streams
 from services.web.upstream import Gateway, Metadata
 
+LISTEN = f"/{session_pb2.DESCRIPTOR.services_by_name['SessionService'].full_name}/Listen"
+"""The stream that carriers know. Any other is passed on as it is."""
+
 
 class Api:
     """Calls methods, and counts the calls."""
 
-    def __init__(self, gateway: Gateway, streams: Streams, calls: Calls, request_seconds: float) -> None:
+    def __init__(self, gateway: Gateway, carriers: Carriers, streams: Streams, calls: Calls) -> None:
         self._gateway = gateway
+        self._carriers = carriers
         self._streams = streams
         self._calls = calls
-        self._request_seconds = request_seconds
 
     async def call(self, method: Method, request: bytes, metadata: Metadata, timeout: float | None = None) -> bytes:
         """A unary call, within `timeout` seconds if the client set any.
@@ -28,16 +33,18 @@ class Api:
         Raises:
             TertuliaError: the gateway refused, or did not answer.
         """
-        seconds = self._request_seconds if timeout is None else min(timeout, self._request_seconds)
-        return await self._gateway.call(method.path, request, metadata, seconds)
+        return await self._gateway.call(method.path, request, metadata, timeout)
 
     def listen(self, method: Method, request: bytes, metadata: Metadata) -> AsyncGenerator[bytes]:
         """A call that is answered by a stream: its frames, as `Streams.frames` has them.
 
         Raises:
             Unavailable: the door is closing.
+            ResourceExhausted: the request is too large.
         """
         self._streams.admit()
+        if method.path == LISTEN:
+            return self._streams.frames(self._carriers.listen(request, metadata))
         return self._streams.frames(self._gateway.listen(method.path, request, metadata))
 
     def open(self, method: Method, requests: AsyncIterator[bytes], metadata: Metadata) -> AsyncGenerator[bytes]:

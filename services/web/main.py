@@ -15,6 +15,7 @@ from libs.runtime.metrics import metrics_served, new_registry
 from libs.runtime.process import running, settle_memory
 from services.web.api import Api
 from services.web.app import Application, with_cors
+from services.web.carrier import Carriers
 from services.web.codecs import JsonCodec
 from services.web.endpoints import ConnectApi
 from services.web.event_json import FrameJson
@@ -42,9 +43,12 @@ async def run(settings: WebSettings, stop: asyncio.Event) -> None:
     registry = new_registry()
     stats = Stats()
     registry.register(StatsCollector(stats))
-    async with Gateway(settings.gateway, settings.max_requests, _roots(settings.gateway_ca)) as gateway:
+    async with Gateway(
+        settings.gateway, settings.max_requests, settings.request_seconds, _roots(settings.gateway_ca)
+    ) as gateway:
         streams = Streams(settings.queue_bytes, settings.heartbeat_seconds, stats)
-        api = Api(gateway, streams, Calls(registry), settings.request_seconds)
+        carriers = Carriers(gateway.carrier, settings.max_request_bytes)
+        api = Api(gateway, carriers, streams, Calls(registry))
         methods = public_methods()
         codec = JsonCodec(FrameJson())
         secret = _secret(settings.development_secret.get_secret_value())
@@ -69,7 +73,7 @@ async def run(settings: WebSettings, stop: asyncio.Event) -> None:
         guard = Guard(application, limits, common_headers(settings), stats)
         async with (
             metrics_served(settings.metrics_listen, registry),
-            running(streams.watch_over(), guard.watch_over()),
+            running(streams.watch_over(), guard.watch_over(), carriers.run()),
             http_served(_around(guard, settings), settings),
         ):
             settle_memory()

@@ -1,5 +1,6 @@
 """The gateway, as the door calls it: bytes in, bytes out, the client's own credentials passed on once they are checked."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from itertools import cycle
@@ -10,13 +11,25 @@ from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.caller import CORRELATION_KEY
 from libs.rpc.client import open_channel
-from libs.rpc.errors import FieldsInvalid, FieldViolation, Unauthenticated
+from libs.rpc.errors import (
+    DeadlineExceeded,
+    FieldsInvalid,
+    FieldViolation,
+    ResourceExhausted,
+    TertuliaError,
+    Unauthenticated,
+)
 from libs.rpc.status import from_rpc_error
 from libs.runtime.logs import correlation_id
+from services.web.streams import Stream
 
 _STREAMS_PER_CONNECTION = 500
 """A gateway takes 1,000 streams on a connection; grpcio lets those beyond wait in silence, so connections are half full."""
 
+_CALLS = 1_000
+"""Unary calls at a time, those of clients that have gone included: as many as a gateway takes on a connection."""
+
+_RETRY_MS = 1_000
 _MAX_AUTHORIZATION_BYTES = 8 * 1024  # tokens are below 1 KiB, and a gateway takes 12 KiB of headers
 _MAX_USER_ID_BYTES = 128  # as the gateway has it
 
@@ -62,13 +75,21 @@ def _can_be_sent(value: str, max_bytes: int) -> bool:
 
 
 class Gateway:
-    """Connections to the gateway: one for unary calls, and as many as `streams` need. Use it with `async with`."""
+    """Connections to the gateway: one for unary calls, one for the carrier, and as many as `streams` need of those that
+    pass through. Use it with `async with`.
 
-    def __init__(self, address: str, streams: int, root_certificates: bytes = b"") -> None:
-        connections = 1 + -(-streams // _STREAMS_PER_CONNECTION)
-        self._unary, *rest = (open_channel(address, _OPTIONS, root_certificates) for _ in range(connections))
-        self._all = [self._unary, *rest]
+    A client that goes away does not end its unary call: a reset costs a gateway more than an answer, and one that resets
+    too often would lose the connection for all (CVE-2023-44487). `seconds` is how long a call may take at most.
+    """
+
+    def __init__(self, address: str, streams: int, seconds: float, root_certificates: bytes = b"") -> None:
+        connections = 2 + -(-streams // _STREAMS_PER_CONNECTION)
+        self._unary, *rest = (open_channel(address, _OPTIONS, root_certificates) for _ in range(connections - 1))
+        self.carrier = open_channel(address, (), root_certificates)
+        self._all = [self._unary, self.carrier, *rest]
         self._next = cycle(rest)
+        self._seconds = seconds
+        self._calls: set[asyncio.Task[bytes]] = set()
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
@@ -77,6 +98,8 @@ class Gateway:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for call in self._calls:
+            call.cancel()
         await self._stack.aclose()
 
     @property
@@ -84,27 +107,80 @@ class Gateway:
         """The connection of unary calls, for asking after the gateway's health."""
         return self._unary
 
-    async def call(self, path: str, request: bytes, metadata: Metadata, timeout: float) -> bytes:
-        """A unary call.
+    async def call(self, path: str, request: bytes, metadata: Metadata, timeout: float | None) -> bytes:
+        """A unary call, within `timeout` seconds if the client set any.
 
         Raises:
             TertuliaError: what the gateway answered, or that it did not.
         """
+        if len(self._calls) >= _CALLS:
+            raise ResourceExhausted(
+                "this server has all the calls that it can hold; try again",
+                error_pb2.ERROR_REASON_OVERLOADED,
+                retry_after_ms=_RETRY_MS,
+            )
+        call = asyncio.get_running_loop().create_task(self._call(path, request, metadata))
+        self._calls.add(call)
+        call.add_done_callback(self._ended)
+        try:
+            async with asyncio.timeout(timeout):
+                return await asyncio.shield(call)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                "the call took longer than its deadline; whether it was done is unknown",
+                error_pb2.ERROR_REASON_DEADLINE_EXCEEDED,
+            ) from None
+
+    async def _call(self, path: str, request: bytes, metadata: Metadata) -> bytes:
         method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._unary.unary_unary(path)
         try:
-            return await method(request, metadata=metadata, timeout=timeout)
+            return await method(request, metadata=metadata, timeout=self._seconds)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
 
-    def listen(self, path: str, request: bytes, metadata: Metadata) -> StreamCall:
+    def _ended(self, call: "asyncio.Task[bytes]") -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # retrieved: its client may have gone
+
+    def listen(self, path: str, request: bytes, metadata: Metadata) -> "PassedOn":
         """A call that is answered by a stream."""
         method: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = next(self._next).unary_stream(path)
-        return method(request, metadata=metadata)
+        return PassedOn(method(request, metadata=metadata))
 
-    def open(self, path: str, requests: AsyncIterator[bytes], metadata: Metadata) -> StreamCall:
+    def open(self, path: str, requests: AsyncIterator[bytes], metadata: Metadata) -> "PassedOn":
         """A stream answered by a stream."""
         method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = next(self._next).stream_stream(path)
-        return method(requests, metadata=metadata)
+        return PassedOn(method(requests, metadata=metadata))
+
+
+class PassedOn:
+    """A stream of the gateway's own for one client (a `streams.Source`): it is read no further than there is room."""
+
+    def __init__(self, call: StreamCall) -> None:
+        self._call = call
+        self._filling: asyncio.Task[None] | None = None
+
+    def begin(self, stream: Stream) -> None:
+        self._filling = asyncio.get_running_loop().create_task(self._fill(stream))
+
+    def taken(self) -> None:
+        """HTTP/2 says it to the gateway."""
+
+    def close(self) -> None:
+        if self._filling is not None:
+            self._filling.cancel()
+        self._call.cancel()
+
+    async def _fill(self, stream: Stream) -> None:
+        try:
+            async for frame in parts(self._call):
+                if stream.push(frame):
+                    await stream.room()
+        except TertuliaError as error:
+            stream.end(error=error)
+        else:
+            stream.end()
 
 
 async def parts(call: StreamCall) -> AsyncIterator[bytes]:

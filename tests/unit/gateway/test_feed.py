@@ -32,6 +32,9 @@ class ToyReader:
             self.ranges.append((piece.from_seq, piece.to_seq))
         return self.full
 
+    def notice(self, frame: bytes, except_user_id: str) -> bool:
+        return self.user_id != except_user_id and self.push(frame)
+
     def take(self, segment: Segment) -> None:
         self.push(segment.frame)
         self.position = segment.to_seq

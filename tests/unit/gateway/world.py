@@ -22,9 +22,11 @@ from libs.rpc.caller import Caller
 from libs.rpc.client import open_channel
 from libs.rpc.errors import TertuliaError
 from libs.rpc.server import new_server
+from libs.rpc.transport import Transport
 from libs.runtime.process import running
 from services.gateway.appender import Appender
 from services.gateway.blocks import Blocks
+from services.gateway.carrier import Carried
 from services.gateway.commands import Handlers
 from services.gateway.deliveries import Deliveries
 from services.gateway.grants import Grant, Grants, member_grant
@@ -370,10 +372,12 @@ class Stage:
 
     @asynccontextmanager
     async def session(
-        self, user_id: str, wire: Wire, held: Mapping[str, int] | None = None
+        self, user_id: str, transport: Transport, held: Mapping[str, int] | None = None
     ) -> AsyncIterator[tuple[Session, "asyncio.Task[None]"]]:
         """A session that has said hello, holding channels up to some seqs, and its life."""
-        session = Session(Identity(Caller("app", user_id, server=False), 2.0**40), wire, 1 << 20, self.stats)
+        carried = transport if isinstance(transport, Carried) else None
+        identity = Identity(Caller("app", user_id, server=False), 2.0**40)
+        session = Session(identity, transport, 1 << 20, self.stats, carried)
         positions = [
             session_pb2.Position(log_id=channel_log(channel_id), seq=seq) for channel_id, seq in (held or {}).items()
         ]

@@ -1,10 +1,9 @@
 """What waits for a stream: joined, bounded, and ended well."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from tertulia.chat.v1 import session_pb2
+from tertulia.chat.v1 import error_pb2, session_pb2
 
 from libs.rpc.errors import Unavailable
 from services.web.stats import Stats
@@ -57,40 +56,34 @@ async def test_the_last_frame_comes_behind_what_waits_and_then_it_is_over() -> N
     assert await it.take() is None
 
 
-async def test_the_gateway_is_read_no_further_than_there_is_room() -> None:
-    read = 0
-
-    async def frames() -> AsyncIterator[bytes]:
-        nonlocal read
-        for _ in range(100):
-            read += 1
-            yield b"x" * 100
-
+async def test_who_pushes_waits_until_there_is_room() -> None:
     it = stream()
-    filling = asyncio.create_task(it.fill(frames()))
+    assert not it.push(b"x" * LIMIT)
+    assert it.push(b"x")
+    waiting = asyncio.create_task(it.room())
     await asyncio.sleep(0)
-    assert read == LIMIT // 100 + 1
-    taken = len(await it.take() or b"")
-    await asyncio.sleep(0)
-    assert read == 2 * (LIMIT // 100 + 1)
-    while (data := await it.take()) is not None:
-        taken += len(data)
-        await asyncio.sleep(0)
-    assert taken == 100 * 100
-    await filling
+    assert not waiting.done()
+    assert len(await it.take() or b"") == LIMIT + 1
+    async with asyncio.timeout(1):
+        await waiting
 
 
 async def test_an_end_lets_go_of_who_waits_for_room() -> None:
-    async def endless() -> AsyncIterator[bytes]:
-        while True:
-            yield b"x" * LIMIT
-
     it = stream()
-    filling = asyncio.create_task(it.fill(endless()))
+    it.push(b"x" * 2 * LIMIT)
+    waiting = asyncio.create_task(it.room())
     await asyncio.sleep(0)
     it.end()
     async with asyncio.timeout(1):
-        await filling
+        await waiting
+
+
+async def test_the_first_end_is_the_one_that_counts() -> None:
+    it = stream()
+    it.end(frame("bye"))
+    it.end(error=Unavailable("too late", error_pb2.ERROR_REASON_UNAVAILABLE))
+    assert texts(await it.take()) == ["bye"]
+    assert it.error is None
 
 
 async def test_a_stopping_door_takes_no_new_streams() -> None:
