@@ -3,13 +3,13 @@
 from typing import NamedTuple, cast
 
 from connectrpc.codec import Codec
-from google.protobuf import json_format
-from google.protobuf.message import DecodeError, Message
-from tertulia.chat.v1 import error_pb2, session_pb2
+from google.protobuf.message import Message
+from tertulia.chat.v1 import session_pb2
 
 from libs.rpc.errors import InvalidArgument
 from services.web.errors import to_connect_error
 from services.web.event_json import FrameJson, to_json
+from services.web.json_requests import parse_json
 
 
 class Encoded(NamedTuple):
@@ -58,22 +58,3 @@ class JsonCodec(Codec[Encoded, bytes]):
             return parse_json(bytes(data), cast("type[Message]", message_class))
         except InvalidArgument as error:
             raise to_connect_error(error) from None
-
-
-def parse_json(data: bytes, message_class: type[Message]) -> bytes:
-    """The encoded message that `data` is the JSON of; of nothing at all, the empty one.
-
-    Raises:
-        InvalidArgument: FRAME_INVALID, with what is wrong.
-    """
-    name = message_class.DESCRIPTOR.full_name
-    try:
-        message = message_class()
-        if data.strip():
-            json_format.Parse(data.decode(), message)
-        return message.SerializeToString()
-    except json_format.ParseError as error:
-        why = str(error)
-    except (ValueError, RecursionError, DecodeError):  # no UTF-8, numbers of 5,000 digits, a thousand brackets
-        why = "it is no JSON in UTF-8, or too deeply nested"
-    raise InvalidArgument(f"the request is no {name}: {why}", error_pb2.ERROR_REASON_FRAME_INVALID)

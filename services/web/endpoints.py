@@ -10,6 +10,7 @@ from connectrpc.server import ConnectASGIApplication, Endpoint
 
 from services.web.api import Api
 from services.web.codecs import BinaryCodec, Encoded, JsonCodec
+from services.web.errors import with_reason
 from services.web.methods import Method
 from services.web.upstream import credentials
 
@@ -29,6 +30,10 @@ class ConnectApi(ConnectASGIApplication[Api]):
             read_max_bytes=max_request_bytes,
             codecs=[BinaryCodec(), codec],
         )
+
+    async def _handle_error(self, exc: Exception, *rest: Any) -> bool:
+        """connectrpc's own, with a reason for what it refuses by itself."""
+        return await super()._handle_error(with_reason(exc), *rest)
 
 
 def _endpoint(api: Api, method: Method) -> Any:

@@ -5,7 +5,7 @@ In JSON each detail has a readable copy beside its bytes (`debug`), so that `cur
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import grpc
 import structlog
@@ -13,8 +13,9 @@ from connectrpc.code import Code
 from connectrpc.errors import ConnectError, ErrorDetail
 from google.protobuf import any_pb2, json_format
 from protobuf.wkt import Any, Struct
+from tertulia.chat.v1 import error_pb2
 
-from libs.rpc.errors import TertuliaError, internal
+from libs.rpc.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted, TertuliaError, Unimplemented, internal
 from libs.rpc.status import to_status
 from libs.runtime.logs import correlation_id
 
@@ -41,6 +42,16 @@ HTTP_STATUS: Mapping[Code, int] = {
 """As Connect's protocol has it for unary calls."""
 
 
+_OWN_REFUSALS: Mapping[Code, Callable[[str], TertuliaError]] = {
+    Code.INVALID_ARGUMENT: lambda words: InvalidArgument(words, error_pb2.ERROR_REASON_FRAME_INVALID),
+    Code.RESOURCE_EXHAUSTED: lambda words: ResourceExhausted(words, error_pb2.ERROR_REASON_LIMIT_REACHED),
+    Code.UNIMPLEMENTED: lambda words: Unimplemented(words, error_pb2.ERROR_REASON_METHOD_UNKNOWN),
+    Code.DEADLINE_EXCEEDED: lambda words: DeadlineExceeded(words, error_pb2.ERROR_REASON_DEADLINE_EXCEEDED),
+}
+"""Of what connectrpc refuses by itself: a body that is too large once it is unpacked, a timeout that is no number, a compression
+that it does not know."""
+
+
 class _Detail(ErrorDetail):
     """A detail made by protobuf's other runtime, with its JSON for people."""
 
@@ -62,6 +73,13 @@ def to_connect_error(error: Exception) -> ConnectError:
         error = internal(correlation_id.get())
     status = to_status(error)
     return ConnectError(_code(error.code), status.message, [_Detail(detail) for detail in status.details])
+
+
+def with_reason(error: Exception) -> Exception:
+    """A refusal of connectrpc's own, which has a code and words, as ours are."""
+    if not isinstance(error, ConnectError) or error.details or error.code not in _OWN_REFUSALS:
+        return error
+    return to_connect_error(_OWN_REFUSALS[error.code](error.message))
 
 
 def _code(code: grpc.StatusCode) -> Code:

@@ -15,8 +15,9 @@ from starlette.types import Receive, Scope, Send
 
 from services.web.answers import refuse
 from services.web.api import Api
-from services.web.codecs import Encoded, JsonCodec, parse_json
+from services.web.codecs import Encoded, JsonCodec
 from services.web.errors import error_json
+from services.web.json_requests import parse_json
 from services.web.methods import Method
 from services.web.upstream import credentials
 

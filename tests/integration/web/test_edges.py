@@ -173,7 +173,22 @@ async def test_a_bomb_is_not_unpacked(guarded: Door) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     assert len(bomb) < 64 * 1024
     answer = await Http(guarded.url, user_token("ann")).post(GET_USER, bomb, content_encoding="gzip")
-    assert (answer.status, answer.json()["code"]) == (429, "resource_exhausted")
+    assert (answer.status, answer.reason) == (429, "LIMIT_REACHED")
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status", "reason"),
+    [
+        ("connect_timeout_ms", "soon", 400, "FRAME_INVALID"),
+        ("connect_timeout_ms", "99999999999999", 400, "FRAME_INVALID"),
+        ("content_encoding", "lzma", 501, "METHOD_UNKNOWN"),
+    ],
+)
+async def test_what_connectrpc_refuses_by_itself_has_a_reason_too(
+    guarded: Door, header: str, value: str, status: int, reason: str
+) -> None:
+    answer = await Http(guarded.url, user_token("ann")).post(GET_USER, b"{}", **{header: value})
+    assert (answer.status, answer.reason) == (status, reason)
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(guarded: Door) -> None:
