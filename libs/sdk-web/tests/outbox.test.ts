@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { ChannelKind, receiptOf } from "../src/index.js";
 import { MemoryStorage } from "../src/storage.js";
-import { refusal } from "./fake_server.js";
+import { refusal } from "./fake_refusals.js";
 import { opened, texts, until, world } from "./world.js";
 
 const here = world();
