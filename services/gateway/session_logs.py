@@ -147,9 +147,9 @@ class SessionLogs:
         self._due.clear()
 
     def share(self) -> None:
-        """Nothing waits to be sent to the client: give readers the live end of their logs together with others."""
+        """Nothing waits to be sent to the client: give readers the live end of their logs together with others, if any."""
         if self._seat is not None:
-            for reader in [reader for reader in self._alone if reader.feed.has(reader)]:
+            for reader in [reader for reader in self._alone if reader.feed.holders > 1 and reader.feed.has(reader)]:
                 self._alone.discard(reader)
                 self._seat.take(reader)
 

@@ -56,13 +56,14 @@ async def test_what_several_users_read_comes_once(stage: Stage) -> None:
     stage.world.channel("room", "ann", "ben", "cay")
     async with carriage(stage.stats) as carrier, Riders(stage, carrier) as riders:
         wires = [await riders.join(name) for name in ("ann", "ben", "cay")]
-        before = carrier.parts["user_frame"]
+        await said(stage, wires, "hello")  # the first came when there was nobody to share with
+        before, audience_frames = carrier.parts("user_frame"), carrier.parts("audience_frame")
         for number in range(5):
             await said(stage, wires, f"{number}")
-        assert all(wire.texts("room") == list("01234") for wire in wires)
-        assert carrier.parts["audience_frame"] == 5
-        assert carrier.parts["user_frame"] == before
-        assert stage.stats.deliveries == 15
+        assert all(wire.texts("room") == ["hello", *"01234"] for wire in wires)
+        assert carrier.parts("audience_frame") == audience_frames + 5
+        assert carrier.parts("user_frame") == before
+        assert stage.stats.deliveries == 18
 
 
 async def test_the_last_that_a_removed_user_gets_is_the_removal_and_the_others_go_on(stage: Stage) -> None:
@@ -85,24 +86,32 @@ async def test_who_joins_a_channel_later_reads_it_with_the_others(stage: Stage) 
         await until(lambda: ben.channels() == ["room"], "ben is told of the channel")
         for text in ("one", "two"):  # the first may come while he is still on his way
             await said(stage, [ann, ben], text)
-        before = carrier.parts["user_frame"]
+        before = carrier.parts("user_frame")
         await said(stage, [ann, ben], "three")
-        assert carrier.parts["user_frame"] == before
+        assert carrier.parts("user_frame") == before
         assert ben.texts("room") == ["one", "two", "three"]
 
 
 async def test_nobody_reads_with_others_while_something_of_theirs_is_not_taken(stage: Stage) -> None:
-    stage.world.channel("room", "ann")
+    stage.world.channel("room", "ann", "ben")
     async with carriage(stage.stats) as carrier, Riders(stage, carrier) as riders:
         carrier.takes = False
-        ann = await riders.join("ann")
-        await said(stage, [ann], "by herself")
-        assert carrier.parts["audience_frame"] == 0
+        wires = [await riders.join(name) for name in ("ann", "ben")]
+        await said(stage, wires, "by themselves")
+        assert carrier.parts("audience_frame") == 0
         carrier.take_all()
         carrier.takes = True
-        await said(stage, [ann], "with others")
-        assert carrier.parts["audience_frame"] == 1
-        assert ann.texts("room") == ["by herself", "with others"]
+        await said(stage, wires, "together")
+        assert carrier.parts("audience_frame") == 1
+        assert all(wire.texts("room") == ["by themselves", "together"] for wire in wires)
+
+
+async def test_who_is_alone_in_a_channel_makes_no_audience(stage: Stage) -> None:
+    stage.world.channel("room", "ann")
+    async with carriage(stage.stats) as carrier, Riders(stage, carrier) as riders:
+        ann = await riders.join("ann")
+        await said(stage, [ann], "to myself")
+        assert carrier.parts("audience_frame") == 0
 
 
 async def test_a_slow_user_stands_alone_until_everything_is_taken(stage: Stage) -> None:
@@ -112,15 +121,15 @@ async def test_a_slow_user_stands_alone_until_everything_is_taken(stage: Stage) 
         await said(stage, wires, "0")
         carrier.takes = False
         carrier.slow(2)
-        before = carrier.parts["user_frame"]
+        before = carrier.parts("user_frame")
         for text in "12":
             await said(stage, wires, text)
-        assert carrier.parts["user_frame"] > before
+        assert carrier.parts("user_frame") > before
         carrier.take_all()
         carrier.takes = True
-        before = carrier.parts["user_frame"]
+        before = carrier.parts("user_frame")
         await said(stage, wires, "3")
-        assert carrier.parts["user_frame"] == before
+        assert carrier.parts("user_frame") == before
         assert all(wire.texts("room") == list("0123") for wire in wires)
 
 

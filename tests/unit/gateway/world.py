@@ -414,6 +414,7 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
     await server.start()
     try:
         async with open_channel(address) as channel:
+            await channel.channel_ready()  # on a busy machine the first attempts to connect may come to nothing
             stage = Stage(world, channel)
             async with running(
                 stage.hub.run(), stage.deliveries.run(), stage.typing.run(), stage.watches.run(), stage.appender.run()
