@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SHOP = "https://shop.example"
 LISTEN = f"/{PACKAGE}.SessionService/Listen"
+_ABORTED = 3_000
 GET_USER = f"/{PACKAGE}.UserService/GetUser"
 
 
@@ -161,6 +162,27 @@ async def test_no_header_of_one_client_ends_the_streams_of_the_others(
                 assert reason in await refused.all()
         await room.say("still here?")
         await lines.until("still here?")
+
+
+async def test_clients_that_abort_their_calls_cost_nobody_else_a_call(door: Door, room: Room) -> None:
+    """They share a connection to the gateway, which ends those whose clients reset too many calls."""
+    body = json.dumps({"channelId": room.channel_id}).encode()
+    request = (
+        f"POST /{PACKAGE}.ChannelService/GetChannel HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {user_token(room.names[0])}\r\ncontent-length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+    async def abort() -> None:
+        for _ in range(_ABORTED // 20):
+            _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+            writer.write(request)
+            await asyncio.sleep(0)
+            writer.transport.abort()
+
+    async with asyncio.TaskGroup() as aborting:
+        tasks = [aborting.create_task(abort()) for _ in range(20)]
+        while not all(task.done() for task in tasks):
+            await room.ben.ask("ChannelService/ListMyChannels")
 
 
 async def test_a_body_that_is_too_large_is_refused(guarded: Door) -> None:
