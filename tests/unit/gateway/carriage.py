@@ -47,6 +47,11 @@ class Carriage:
             self._carried[handle].taken(size)
         self._users.untaken.clear()
 
+    def take_a_byte(self, handle: int) -> None:
+        """A user is given the first of what waits."""
+        self._users.untaken[handle] -= 1
+        self._carried[handle].taken(1)
+
     def slow(self, handle: int) -> None:
         """A user does not read fast enough."""
         self._carried[handle].slow()

@@ -97,6 +97,8 @@ async def test_nobody_reads_with_others_while_something_of_theirs_is_not_taken(s
     async with carriage(stage.stats) as carrier, Riders(stage, carrier) as riders:
         carrier.takes = False
         wires = [await riders.join(name) for name in ("ann", "ben")]
+        for handle in (1, 2):
+            carrier.take_a_byte(handle)
         await said(stage, wires, "by themselves")
         assert carrier.parts("audience_frame") == 0
         carrier.take_all()
