@@ -144,7 +144,7 @@ async def test_a_server_acts_for_a_user_and_a_user_for_nobody_else(room: Room) -
     ("body", "says"),
     [
         (b"{", "no tertulia.chat.v1.GetUserRequest"),
-        (b'{"userid": "ann"}', "no field named"),
+        (b'{"userid": "ann"}', "there is no field 'userid'"),
         (b'{"userId": 7}', "no tertulia.chat.v1.GetUserRequest"),
         (b"[" * 100_000, "no tertulia.chat.v1.GetUserRequest"),
         (b"\xff\xfe", "UTF-8"),
