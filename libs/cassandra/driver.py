@@ -94,6 +94,22 @@ def parse_contact_points(text: str) -> list[ContactPoint]:
     return points
 
 
+class _AnotherNodeOnce(FallthroughRetryPolicy):  # type: ignore[misc] # the driver has no types
+    """Where a node fails by itself (its connection broke, it is starting, overloaded or at fault), the next one is asked, once,
+    if that is harmless. What the replicas answer is no node's fault: it is told, and whoever asked decides."""
+
+    def on_request_error(
+        self,
+        query: BoundStatement | BatchStatement,
+        consistency: int,  # noqa: ARG002
+        error: Exception,  # noqa: ARG002
+        retry_num: int,
+    ) -> tuple[int, int | None]:
+        if query.is_idempotent and retry_num == 0:
+            return self.RETRY_NEXT_HOST, None
+        return self.RETHROW, None
+
+
 class _Answers:
     """Brings answers from the driver's thread into the event loop: one wake-up for all that came meanwhile."""
 
@@ -271,7 +287,7 @@ def _connected(points: Sequence[ContactPoint], data_center: str, auth: object) -
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=data_center)),
         # a node that is stuck, but not down, answers nothing: then another one is asked, too, where that is harmless
         speculative_execution_policy=ConstantSpeculativeExecutionPolicy(_SPECULATIVE_SECONDS, _SPECULATIVE_ATTEMPTS),
-        retry_policy=FallthroughRetryPolicy(),
+        retry_policy=_AnotherNodeOnce(),
         consistency_level=ConsistencyLevel.QUORUM,
         serial_consistency_level=ConsistencyLevel.SERIAL,
         request_timeout=_REQUEST_SECONDS,
