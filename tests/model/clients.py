@@ -10,7 +10,7 @@ from tests.model.appends import admit
 from tests.model.checker import Operation
 from tests.model.owner import Owner
 from tests.model.process import World
-from tests.model.vocabulary import LOGS, Event, Kind, LogId, Seq
+from tests.model.vocabulary import LOGS, Event, Kind, LogId, Seq, shard_of
 
 RETRY_OF_ANSWERED = 0.2
 
@@ -59,7 +59,8 @@ class Clients:
 
     def request_arrives(self) -> None:
         operation, after_seq = self.requests.pop(int(self.random() * len(self.requests)))
-        serving = [owner for owner in self.owners if owner.serving]
+        shard = shard_of(operation.log)
+        serving = [owner for owner in self.owners if owner.shard == shard and owner.serving and owner.alive]
         if serving:
             stale = self.random() >= self.world.schedule.to_newest
             owner = serving[int(self.random() * len(serving))] if stale else serving[-1]

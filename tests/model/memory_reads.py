@@ -9,9 +9,9 @@ def arrive(process: Process, log: LogId) -> None:
     if not process.admits_reads or log not in process.logs:
         return
     protocol = process.world.protocol
-    barrier = process.barriers_begun + 1
-    if process.barriers_begun > process.barriers_passed and not protocol.memory_barrier_after_arrival:
-        barrier = process.barriers_begun  # joins one that is under way
+    barrier = process.body.barriers_begun + 1
+    if process.body.barriers_begun > process.body.barriers_passed and not protocol.memory_barrier_after_arrival:
+        barrier = process.body.barriers_begun  # joins one that is under way
     read = MemoryRead(log, barrier, process.world.checker.expectation(log))
     if protocol.memory_barrier:
         process.memory_reads.append(read)
@@ -23,10 +23,10 @@ def answer_memory_reads(process: Process) -> Steps[None]:
     """Task: one barrier for all that wait, unless that of a flush has served them."""
     while True:
         yield
-        if any(read.barrier > process.barriers_passed for read in process.memory_reads):
+        if any(read.barrier > process.body.barriers_passed for read in process.memory_reads):
             yield from process.barrier()
-        served = [read for read in process.memory_reads if read.barrier <= process.barriers_passed]
-        process.memory_reads = [read for read in process.memory_reads if read.barrier > process.barriers_passed]
+        served = [read for read in process.memory_reads if read.barrier <= process.body.barriers_passed]
+        process.memory_reads = [read for read in process.memory_reads if read.barrier > process.body.barriers_passed]
         for read in served:
             answer(process, read)
 

@@ -1,9 +1,11 @@
-"""The life of a process: it waits, owns the shard, serves, hands over; and the tasks that run while it serves.
+"""The life of a process with a shard: it waits, owns it, serves, hands over; and the tasks that run while it serves.
 
 Readings taken:
-- After a handover that clearly succeeded the process goes on with nothing but its incarnation, and may get the shard
-  again, by takeover or by handover. §4 forbids neither. Who is fenced without knowing it may be handed the shard, too:
-  its first barrier ends it.
+- After a handover that clearly succeeded the process goes on with its other shards, and may get this one again, by takeover
+  or by handover. §4 forbids neither. Who is fenced without knowing it may be handed the shard, too: its first barrier ends it.
+- A handover whose writes are not resolved in time has changed nothing, and the process goes on. (§4 says exit, which it says
+  of a CAS that did not clearly succeed, too: there it is needed.)
+- The heir has asked for the shard, and is answered. Or it finds itself in the table; then the answer comes late.
 - Reads from memory are refused from the beginning of a handover. "Resolve every write" includes the overlays.
 - The barrier of a handover is done as §4 says, but it is not among the steps removed: what was drained has passed
   one already, and 4,000 seeds without it broke nothing.
@@ -14,20 +16,19 @@ from collections.abc import Sequence
 from tests.model.appends import acknowledge_appends, flush_appends
 from tests.model.memory_reads import answer_memory_reads
 from tests.model.overlays import mark_writes, write_due_overlays, write_marks
-from tests.model.process import Process, World
+from tests.model.process import Body, Given, Process, World
 from tests.model.replicas import CasAnswer, Ownership
 from tests.model.takeover import become_owner, recover
-from tests.model.vocabulary import LOGS, ExitError, Incarnation, LogId, Steps
+from tests.model.vocabulary import LOGS, ExitError, Incarnation, LogId, ShardId, Steps, shard_of
 
 DRAIN_STEPS = 100
 
 
 class Owner(Process):
-    def __init__(self, incarnation: Incarnation, world: World, peers: Sequence["Owner"]) -> None:
-        super().__init__(incarnation, world)
+    def __init__(self, body: Body, shard: ShardId, world: World, peers: Sequence["Owner"]) -> None:
+        super().__init__(body, shard, world)
         self.peers = peers
         self.has_owned = False
-        self.paused_until = 0
         self.serving_since = 0
         self.tasks: list[Steps[None]] = [self.live()]
 
@@ -43,8 +44,8 @@ class Owner(Process):
             self.crash()
 
     def crash(self) -> None:
-        """What it sent is still on its way."""
-        self.alive = self.serving = False
+        """The whole process ends. What it sent is still on its way."""
+        self.body.alive = False
 
     def live(self) -> Steps[None]:
         schedule, rng = self.world.schedule, self.world.rng
@@ -70,7 +71,7 @@ class Owner(Process):
         dirty: set[LogId] = set()
         for window in (now - 1, now):
             dirty.update((yield from self.world.network.read(self.world.tables.dirty, window)))
-        return sorted(dirty)
+        return sorted(log for log in dirty if shard_of(log) == self.shard)
 
     def serve(self) -> None:
         self.serving = self.has_owned = True
@@ -90,48 +91,56 @@ class Owner(Process):
         if heir is None:
             return False
         self.note("hands over to process %d", heir.incarnation)
+        asked = heir.given
         self.admits = False
         if protocol.handover_reads_stopped:
             self.admits_reads = False
             self.memory_reads.clear()
-        if protocol.handover_drained:
-            yield from self.drain()
+        if protocol.handover_drained and not (yield from self.drain()):
+            self.resume()
+            return False
         yield from self.barrier()
         yield from self.write_at_quorum(mark_writes(self))
         mine = Ownership(self.epoch, self.incarnation)
-        answer = yield from self.world.shard.compare_and_set(mine, Ownership(self.epoch, heir.incarnation))
+        answer = yield from self.row.compare_and_set(mine, Ownership(self.epoch, heir.incarnation))
         self.note("handover: CAS %s", answer.value)
         if answer is CasAnswer.APPLIED:
+            self.given += 1
+            heir.told.append(Given(self.epoch, asked))
             return True
-        if protocol.handover_final or (yield from self.world.shard.serial_read()) != mine:
+        if protocol.handover_final or (yield from self.row.serial_read()) != mine:
             raise ExitError
-        self.note("resumes")
-        self.admits = self.admits_reads = True
+        self.resume()
         return False
 
-    def drain(self) -> Steps[None]:
-        """The tasks resolve every write and its overlays. With one that stays unresolved: exit and be fenced."""
+    def resume(self) -> None:
+        self.note("resumes")
+        self.admits = self.admits_reads = True
+
+    def drain(self) -> Steps[bool]:
+        """The tasks resolve every write and its overlays. Whether they did in time."""
         for _ in range(DRAIN_STEPS):
             yield
             if not any(memory.unresolved() for memory in self.logs.values()):
-                return
-        raise ExitError
+                return True
+        return False
 
     def heir(self) -> "Owner | None":
         rng = self.world.rng
-        idle = [peer for peer in self.peers if peer is not self and peer.alive and not peer.serving]
+        others = [peer for peer in self.peers if peer.shard == self.shard and peer is not self]
+        idle = [peer for peer in others if peer.alive and not peer.serving]
         back = rng.random() < self.world.schedule.handed_back
         candidates = [peer for peer in idle if peer.has_owned == back] or idle
         return candidates[int(rng.random() * len(candidates))] if candidates else None
 
 
-def recover_everything(world: World, incarnation: Incarnation) -> Owner | None:
+def recover_everything(world: World, incarnation: Incarnation, shard: ShardId) -> Owner | None:
     """A takeover to which nothing is lost and nothing happens; None if even so it finds that it is stale."""
-    owner = Owner(incarnation, world, ())
+    owner = Owner(Body(incarnation, world), shard, world, ())
 
     def take_over() -> Steps[None]:
         yield from become_owner(owner, suspicion=1)
-        yield from recover(owner, list(LOGS))
+        yield from recover(owner, [log for log in LOGS if shard_of(log) == shard])
 
     try:
         for _ in take_over():

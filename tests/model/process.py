@@ -1,7 +1,8 @@
-"""A message-store process: what its parts share, its quorum writes and its barrier."""
+"""A message-store process: what its parts for the shards share, their quorum writes and the barrier."""
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import NamedTuple
 
 from tests.model.checker import Checker, Expectation, Operation
 from tests.model.protocol import Protocol
@@ -15,6 +16,7 @@ from tests.model.vocabulary import (
     LogId,
     Row,
     Seq,
+    ShardId,
     Steps,
     Timestamp,
     Window,
@@ -32,7 +34,7 @@ class World:
     protocol: Protocol
     checker: Checker
     network: Network
-    shard: ShardRow
+    shards: dict[ShardId, ShardRow]
     tables: Tables = field(default_factory=Tables)
     tick: int = 0
     tracing: bool = False
@@ -90,18 +92,54 @@ class MemoryRead:
     expected: Expectation
 
 
-class Process:
-    """One incarnation: a random id per process start, here a running number."""
+class Given(NamedTuple):
+    """The answer to who asked for a shard."""
+
+    epoch: Epoch
+    given: int
+    """How often the asker had given it away when it asked."""
+
+
+class Body:
+    """One incarnation: a random id per process start, here a running number. It is fenced, pauses and dies as a whole."""
 
     def __init__(self, incarnation: Incarnation, world: World) -> None:
         self.incarnation = incarnation
-        self.world = world
         self.clock_error = int((world.rng.random() - 0.5) * 2 * CLOCK_ERROR)
         self.alive = True
+        self.paused_until = 0
+        self.barriers_begun = 0
+        self.barriers_passed = 0
+
+
+class Process:
+    """What an incarnation is for one shard."""
+
+    def __init__(self, body: Body, shard: ShardId, world: World) -> None:
+        self.body = body
+        self.shard = shard
+        self.world = world
+        self.given = 0
+        """How often the shard was given away."""
+        self.told: list[Given] = []
+        """Answers on their way: the shard was handed over to this process."""
         self.forget_all()
 
+    @property
+    def incarnation(self) -> Incarnation:
+        return self.body.incarnation
+
+    @property
+    def alive(self) -> bool:
+        return self.body.alive
+
+    @property
+    def row(self) -> ShardRow:
+        """Of `shard`."""
+        return self.world.shards[self.shard]
+
     def forget_all(self) -> None:
-        """As at its start, and after a shard was handed over."""
+        """As at its start, and after the shard was handed over."""
         self.epoch: Epoch = 0
         self.logs: dict[LogId, LogMemory] = {}
         self.wanted: set[LogId] = set()
@@ -109,12 +147,11 @@ class Process:
         self.serving = False
         self.admits = True
         self.admits_reads = True
-        self.barriers_begun = 0
-        self.barriers_passed = 0
 
     def note(self, text: str, *arguments: object) -> None:
         if self.world.tracing:
-            print(f"{self.world.tick:5} process {self.incarnation} (epoch {self.epoch}): {text % arguments}")
+            where = f"process {self.incarnation} (shard {self.shard}, epoch {self.epoch})"
+            print(f"{self.world.tick:5} {where}: {text % arguments}")
 
     def write_at_quorum(self, writes: list[Write]) -> Steps[None]:
         """Wait until all are durable, repeating those that time out identically."""
@@ -127,17 +164,18 @@ class Process:
             writes = waiting
 
     def barrier(self) -> Steps[None]:
-        """One QUORUM read of the own fence row, for all logs of the process; whoever arrived before it may share it."""
-        self.barriers_begun += 1
-        number = self.barriers_begun
+        """One QUORUM read of the own fence row, for all shards of the process; whoever arrived before it may share it."""
+        body = self.body
+        body.barriers_begun += 1
+        number = body.barriers_begun
         fence = yield from self.world.network.read(self.world.tables.fence, self.incarnation)
         if fence and fence[None][1]:
             self.note("is fenced")
             raise ExitError
-        self.barriers_passed = max(self.barriers_passed, number)
+        body.barriers_passed = max(body.barriers_passed, number)
 
     def timestamp(self, seq: Seq) -> Timestamp:
         """Of a cell of a log row: the seq of the row, or of the event whose overlay or blanking it is."""
         if self.world.protocol.seq_timestamps:
             return seq
-        return 10_000 + self.world.tick + self.clock_error
+        return 10_000 + self.world.tick + self.body.clock_error

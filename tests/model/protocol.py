@@ -99,6 +99,9 @@ class Protocol:
     # Handover
     handover_drained: Annotated[bool, Needed("two incarnations write one (seq, epoch)", 500, HANDOVERS)] = True
     handover_final: Annotated[bool, Needed("the CAS is applied after its sender resumed", 100, HANDOVERS)] = True
+    late_answers_dropped: Annotated[
+        bool, Needed("an heir serves what it has given away since, and nobody fences it", 500, HANDOVERS)
+    ] = True
     handover_reads_stopped: Annotated[
         bool, Needed("nobody fences a process that handed over: its barrier passes", 300, SLOW_CAS)
     ] = True

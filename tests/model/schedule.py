@@ -26,6 +26,7 @@ class Schedule:
     cas_late: float = 0.12
     late_cas_meets_owner: float = 0.0  # a late CAS that is applied is one that expects the present owner
     cas_steps: int = 4  # the longest way of a CAS to the replicas, and of its answer back
+    answer_arrives: float = 0.3  # an heir that is answered hears it, before it looks into the table again
 
     # Processes.
     suspicion: float = 0.01  # a waiting process takes the owner's heartbeat for stale

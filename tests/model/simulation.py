@@ -1,20 +1,22 @@
 """One run: a seed decides everything that happens; what is left open at its end is delivered, and all is checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from random import Random
+from typing import TypeVar
 
 from tests.model import memory_reads
 from tests.model.checker import Checker
 from tests.model.clients import Clients
 from tests.model.owner import Owner, recover_everything
-from tests.model.process import World
+from tests.model.process import Body, World
 from tests.model.protocol import WHOLE, Protocol
 from tests.model.reads import chain_of, read_changes, read_history, row_of
 from tests.model.replicas import QUORUMS, Network, ShardRow
 from tests.model.schedule import LATE_WRITES, Schedule
-from tests.model.vocabulary import LOGS, ROWS_PER_BUCKET, InvariantError, LogId, Row, Seq, Steps, bucket
+from tests.model.vocabulary import LOGS, ROWS_PER_BUCKET, SHARDS, InvariantError, LogId, Row, Seq, Steps, bucket
 
+T = TypeVar("T")
 LAST_TAKEOVERS = 50  # one is enough, unless epochs went backward: then until they are where they were
 
 
@@ -24,8 +26,9 @@ class Simulation:
     ) -> None:
         rng = Random(seed)
         network = Network(rng, schedule, self.note if tracing else None)
-        shard = ShardRow(rng, schedule, protocol)
-        self.world = World(rng, schedule, protocol, Checker(), network, shard, tracing=tracing)
+        shards = {shard: ShardRow(rng, schedule, protocol) for shard in SHARDS}
+        self.world = World(rng, schedule, protocol, Checker(), network, shards, tracing=tracing)
+        self.bodies: dict[Body, list[Owner]] = {}
         self.owners: list[Owner] = []
         self.clients = Clients(self.world, self.owners)
         self.readers: list[Steps[None]] = []
@@ -41,7 +44,7 @@ class Simulation:
             self.start_process: schedule.start,
             self.crash_a_process: schedule.crash,
             self.world.network.deliver: schedule.deliver,
-            self.world.shard.apply_a_late_one: schedule.late_cas,
+            self.apply_a_late_cas: schedule.late_cas,
             self.clients.act: schedule.client,
             self.start_reader: schedule.history_begins,
             self.step_reader: schedule.history_goes_on,
@@ -54,31 +57,39 @@ class Simulation:
         self.finish()
 
     def start_process(self) -> None:
-        if sum(owner.alive for owner in self.owners) < self.world.schedule.processes:
-            self.owners.append(Owner(len(self.owners) + 1, self.world, self.owners))
+        if sum(body.alive for body in self.bodies) < self.world.schedule.processes:
+            body = Body(len(self.bodies) + 1, self.world)
+            self.bodies[body] = [Owner(body, shard, self.world, self.owners) for shard in SHARDS]
+            self.owners += self.bodies[body]
 
-    def pick(self, owners: list[Owner]) -> Owner | None:
-        return owners[int(self.world.rng.random() * len(owners))] if owners else None
+    def pick(self, choices: Sequence[T]) -> T | None:
+        return choices[int(self.world.rng.random() * len(choices))] if choices else None
 
     def crash_a_process(self) -> None:
-        owner = self.pick(self.owners)
-        if owner is not None:
-            owner.crash()
+        body = self.pick(list(self.bodies))
+        if body is not None:
+            body.alive = False
+
+    def apply_a_late_cas(self) -> None:
+        self.world.shards[int(self.world.rng.random() * len(SHARDS))].apply_a_late_one()
 
     def step_process(self) -> None:
-        """One process makes a step, or pauses: a paused process knows nothing of what happens meanwhile."""
+        """One process makes a step with each of its shards, or pauses: a paused process knows nothing of what happens meanwhile."""
         world, schedule = self.world, self.world.schedule
-        running = [owner for owner in self.owners if owner.alive and owner.paused_until <= world.tick]
+        running = [body for body in self.bodies if body.alive and body.paused_until <= world.tick]
         if world.rng.random() < schedule.serving_runs:
-            serving = [owner for owner in running if owner.serving]
-            running = [max(serving, key=attrgetter("serving_since"))] if serving else running
-        owner = self.pick(running)
-        if owner is None:
+            shard = int(world.rng.random() * len(SHARDS))
+            serving = [owner for body in running if (owner := self.bodies[body][shard]).serving]
+            running = [max(serving, key=attrgetter("serving_since")).body] if serving else running
+        body = self.pick(running)
+        if body is None:
             return
         if world.rng.random() < schedule.pause:
-            owner.paused_until = world.tick + int(world.rng.random() * schedule.pause_ticks)
-        else:
-            owner.step()
+            body.paused_until = world.tick + int(world.rng.random() * schedule.pause_ticks)
+            return
+        for owner in self.bodies[body]:
+            if body.alive:
+                owner.step()
 
     def start_reader(self) -> None:
         log = LOGS[int(self.world.rng.random() * len(LOGS))]
@@ -95,23 +106,28 @@ class Simulation:
                 del self.readers[index]
 
     def read_memory(self) -> None:
-        owner = self.pick([owner for owner in self.owners if owner.serving and owner.logs])
+        owner = self.pick([owner for owner in self.owners if owner.alive and owner.serving and owner.logs])
         if owner is not None:
             memory_reads.arrive(owner, list(owner.logs)[int(self.world.rng.random() * len(owner.logs))])
 
     def finish(self) -> None:
-        """All processes stop, all writes land, one more process takes over; then every quorum must tell the same."""
+        """All processes stop, all writes land, others take over; then every quorum must tell the same."""
         world = self.world
-        for owner in self.owners:
-            owner.alive = False
+        for body in self.bodies:
+            body.alive = False
         world.network.deliver_all()
-        world.shard.late.clear()
-        incarnations = range(len(self.owners) + 1, len(self.owners) + LAST_TAKEOVERS)
-        last = next(filter(None, (recover_everything(world, incarnation) for incarnation in incarnations)))
+        heads: dict[LogId, Seq] = {}
+        for shard in SHARDS:
+            world.shards[shard].late.clear()
+            numbers = range(1, LAST_TAKEOVERS)
+            incarnations = (len(self.bodies) + shard * LAST_TAKEOVERS + number for number in numbers)
+            tried = (recover_everything(world, incarnation, shard) for incarnation in incarnations)
+            last = next(filter(None, tried))
+            heads |= {log: memory.high_water for log, memory in last.logs.items()}
         world.network.deliver_all()
         for log in LOGS:
             for replicas in QUORUMS[::2]:
-                world.checker.at_rest(log, self.rows_at_rest(log, replicas, last.logs[log].high_water))
+                world.checker.at_rest(log, self.rows_at_rest(log, replicas, heads[log]))
 
     def rows_at_rest(self, log: LogId, replicas: tuple[int, ...], head: Seq) -> list[Row]:
         tables = self.world.tables

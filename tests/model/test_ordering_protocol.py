@@ -52,8 +52,8 @@ def test_a_schedule_is_not_empty_of_what_it_is_to_disturb(schedule: Schedule) ->
         run.run()
     acknowledged = sum(operation.seq is not None for run in runs for operation in run.clients.operations)
     deleted = sum(len(deleted) for run in runs for deleted in run.world.checker.deleted.values())
-    epochs = sum(run.world.shard.now.epoch for run in runs)
-    handed_over = sum(run.world.shard.handovers for run in runs)
+    epochs = sum(shard.now.epoch for run in runs for shard in run.world.shards.values())
+    handed_over = sum(shard.handovers for run in runs for shard in run.world.shards.values())
     assert acknowledged / len(runs) > 2, "acknowledged operations"
     assert deleted > 0, "acknowledged deletions"
     assert epochs / len(runs) > 2, "takeovers"

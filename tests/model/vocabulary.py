@@ -8,12 +8,14 @@ from typing import Literal, NamedTuple, TypeAlias, TypeVar
 Seq: TypeAlias = int
 Epoch: TypeAlias = int
 LogId: TypeAlias = int
+ShardId: TypeAlias = int
 Window: TypeAlias = int
 Incarnation: TypeAlias = int
 ClientId: TypeAlias = int
 Timestamp: TypeAlias = int
 
-LOGS: tuple[LogId, ...] = (0, 1)
+SHARDS: tuple[ShardId, ...] = (0, 1)
+LOGS: tuple[LogId, ...] = (0, 1, 2)  # two of one shard, and one of the other
 ROWS_PER_BUCKET = 3  # 8192 in §4; small, so that a run crosses buckets
 TAIL = 2  # how many seqs back the owner remembers client ids without being told an after_seq
 NO_EPOCH: Epoch = 0
@@ -82,6 +84,10 @@ class Row:
 
 def bucket(seq: Seq) -> int:
     return seq // ROWS_PER_BUCKET
+
+
+def shard_of(log: LogId) -> ShardId:
+    return log % len(SHARDS)
 
 
 class Chain:
