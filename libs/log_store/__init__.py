@@ -6,9 +6,12 @@ An engine passes tests/conformance/log_store; nothing outside of this package kn
 from libs.log_store.errors import Fenced as Fenced
 from libs.log_store.errors import LogDamaged as LogDamaged
 from libs.log_store.errors import LogStoreError as LogStoreError
+from libs.log_store.errors import NotOwner as NotOwner
 from libs.log_store.errors import SeqTaken as SeqTaken
 from libs.log_store.errors import StoreUnavailable as StoreUnavailable
 from libs.log_store.port import LogStore as LogStore
+from libs.log_store.ring import Ring as Ring
+from libs.log_store.shards import Shards as Shards
 from libs.log_store.types import EMPTY_HEAD as EMPTY_HEAD
 from libs.log_store.types import NO_AMENDMENTS as NO_AMENDMENTS
 from libs.log_store.types import SHARDS as SHARDS

@@ -2,6 +2,7 @@
 
     libs.rpc.errors.Unavailable
     ├── StoreUnavailable   the engine does not do it now; one that nobody catches is a clean answer (I10)
+    ├── NotOwner           another process owns the log: nothing was done, ask there
     └── Fenced             another process owns the logs now: stop at once, acknowledge nothing
     LogStoreError
     ├── SeqTaken           another event has the seq: what the caller believes of the log is wrong
@@ -56,5 +57,22 @@ class Fenced(Unavailable):
         super().__init__(
             "the log has another owner now; try again",
             error_pb2.ERROR_REASON_OUTCOME_UNKNOWN,
+            retry_after_ms=_RETRY_MS,
+        )
+
+
+OWNER = "owner"
+"""The metadata of NotOwner on its way to who asked: the address of the owner, empty where it is not known. What has it is answered
+by message_store to its clients, and goes no further."""
+
+
+class NotOwner(Unavailable):
+    """The shard of a log is another process's, or about to be. Nothing was done."""
+
+    def __init__(self, shard: int, address: str) -> None:
+        super().__init__(
+            "the log is with another process; try again",
+            error_pb2.ERROR_REASON_UNAVAILABLE,
+            metadata={OWNER: address, "shard": str(shard)},
             retry_after_ms=_RETRY_MS,
         )

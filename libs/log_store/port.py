@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from libs.log_store.shards import Shards
 from libs.log_store.types import (
     Changes,
     Entry,
@@ -19,12 +20,16 @@ from libs.log_store.types import (
 
 
 class LogStore(Protocol):
-    """Ordered, append-only logs with one owner, who gives out the seqs.
+    """Ordered, append-only logs, each with one owner at a time, who gives out the seqs.
 
     What an append wrote is in every later read, and reads give rows only that will stay. No row is ever removed; a
     redaction takes the content out of one, for ever and everywhere. All methods may be repeated with the same arguments.
-    Besides the errors named at a method, each but `barrier` may raise StoreUnavailable.
+    Besides the errors named at a method, each but `barrier` may raise StoreUnavailable, and NotOwner for a log of another.
     """
+
+    shards: Shards
+    """Those of this process. What is told from memory, or of heads, is true only if they did not change meanwhile: see
+    Shards.reading."""
 
     async def append(self, batches: Sequence[LogBatch]) -> None:
         """Write rows and what follows from them, durable on return; all or none. A log is named by one batch at most.
@@ -46,6 +51,8 @@ class LogStore(Protocol):
 
         To be passed between an append and its acknowledgement, and before a head is told from memory. Returns only when
         it is sure.
+
+        It says nothing of shards that were given away: see Shards.
 
         Raises:
             Fenced: it did not.

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import NamedTuple, NewType
+from typing import NamedTuple, NewType, Protocol
 
 Seq = NewType("Seq", int)
 """A place in a log, from 1, below 2^53."""
@@ -23,7 +23,14 @@ class LogKey(NamedTuple):
     """128 random bits."""
 
 
-def shard_of(log: LogKey) -> int:
+class HasLogId(Protocol):
+    """Whatever names a log."""
+
+    @property
+    def log_id(self) -> bytes: ...
+
+
+def shard_of(log: HasLogId) -> int:
     """The shard of a log, from 0. Part of what is stored: it never changes."""
     return zlib.crc32(log.log_id) % SHARDS
 

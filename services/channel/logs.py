@@ -5,9 +5,9 @@ from typing import TypeVar
 
 import structlog
 from tertulia.chat.v1 import error_pb2
-from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+from tertulia_internal.message_store.v1 import log_pb2
 
-from libs.rpc import client
+from libs.log_owners import LogRouter
 from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, TertuliaError, Unavailable, internal
 from libs.rpc.status import unavailable
 from libs.runtime.logs import correlation_id
@@ -29,8 +29,8 @@ _RETRY_MS = 500
 class Logs:
     """Calls of LogService. What reads raise is UNAVAILABLE: nothing was done; an append's outcome may be unknown."""
 
-    def __init__(self, stub: "log_pb2_grpc.LogServiceAsyncStub") -> None:
-        self._stub = stub
+    def __init__(self, router: LogRouter) -> None:
+        self._router = router
 
     async def append(self, items: Sequence[log_pb2.AppendItem]) -> list[int]:
         """Append all items, or find those that were appended by an earlier try; return their seqs.
@@ -60,12 +60,10 @@ class Logs:
         size = _HEADS_WITH_MESSAGE_A_CALL if with_last_message else _HEADS_A_CALL
         heads: list[log_pb2.Head] = []
         for part in _parts(keys, size):
-            request = log_pb2.HeadsRequest(logs=part, with_last_message=with_last_message)
             try:
-                response = await client.call(self._stub.Heads, request)
+                heads.extend(await self._router.heads(part, with_last_message=with_last_message))
             except (Unavailable, DeadlineExceeded) as error:
                 raise unavailable("message_store") from error
-            heads.extend(response.heads)
         return heads
 
     async def counts(self, positions: Sequence[log_pb2.LogPosition]) -> list[int]:
@@ -73,10 +71,9 @@ class Logs:
         counts: list[int] = []
         for part in _parts(positions, _COUNTS_A_CALL):
             try:
-                response = await client.call(self._stub.Counts, log_pb2.CountsRequest(positions=part))
+                counts.extend(await self._router.counts(part))
             except (Unavailable, DeadlineExceeded) as error:
                 raise unavailable("message_store") from error
-            counts.extend(response.message_counts)
         return counts
 
     async def mention_counts(self, queries: Sequence[log_pb2.MentionQuery]) -> list[int]:
@@ -85,21 +82,20 @@ class Logs:
         longest = max((query.ByteSize() for query in queries), default=1)
         for part in _parts(queries, max(1, min(_MENTIONS_A_CALL, _MENTIONS_CALL_BYTES // longest))):
             try:
-                response = await client.call(self._stub.MentionCounts, log_pb2.MentionCountsRequest(queries=part))
+                counts.extend(await self._router.mention_counts(part))
             except (Unavailable, DeadlineExceeded) as error:
                 raise unavailable("message_store") from error
-            counts.extend(response.mention_counts)
         return counts
 
-    async def _try(self, items: Sequence[log_pb2.AppendItem]) -> Sequence[log_pb2.AppendResult]:
-        try:
-            response = await client.call(self._stub.Append, log_pb2.AppendRequest(items=items))
-        except (Unavailable, DeadlineExceeded, ResourceExhausted) as error:
-            log.warning("append_failed", error=str(error))
-            raise _unknown() from error
-        except TertuliaError as error:  # our request is at fault, which is nothing to tell a client
-            raise internal(correlation_id.get()) from error
-        return response.results
+    async def _try(self, items: Sequence[log_pb2.AppendItem]) -> list[log_pb2.AppendResult]:
+        results: list[log_pb2.AppendResult] = []
+        for outcome in await self._router.append_all(items):
+            if isinstance(outcome, Unavailable | DeadlineExceeded | ResourceExhausted):
+                raise _unknown() from outcome
+            if isinstance(outcome, TertuliaError):  # our request is at fault, which is nothing to tell a client
+                raise internal(correlation_id.get()) from outcome
+            results.append(outcome)
+        return results
 
 
 def _unknown() -> Unavailable:

@@ -5,10 +5,9 @@ from contextlib import suppress
 
 from tertulia.chat.v1 import channel_pb2, channel_pb2_grpc, user_pb2, user_pb2_grpc
 from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
-from tertulia_internal.message_store.v1 import log_pb2_grpc
 
 from libs.bus.nats import nats_bus
-from libs.rpc.client import open_channel
+from libs.log_owners import LogRouter, message_store_at
 from libs.rpc.errors import TertuliaError
 from libs.rpc.server import new_server, served
 from libs.runtime.metrics import metrics_served, new_registry
@@ -54,9 +53,9 @@ async def run(settings: ChannelSettings, stop: asyncio.Event) -> None:
         metrics_served(settings.metrics_listen, registry),
         open_directory(settings) as directory,
         nats_bus(settings.bus_address, "channel", registry) as bus,
-        open_channel(settings.message_store) as message_store,
+        message_store_at(settings.message_store) as owners,
     ):
-        logs = Logs(log_pb2_grpc.LogServiceStub(message_store))
+        logs = Logs(LogRouter(owners))
         applications = Applications(directory.applications, now_ms, settings.development_key)
         await applications.seed_development()
         access = Access(directory)

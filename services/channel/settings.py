@@ -20,7 +20,10 @@ class ChannelSettings(EngineSettings, service="channel"):
     database: Path | None = Field(
         default=None, description="With sqlite, needed: the file. One process at a time uses it."
     )
-    message_store: str = Field(description="Address of message_store: `host:port`, `dns:///name:port` or `unix:/path`.")
+    message_store: str = Field(
+        description="Address of message_store: `host:port`, `dns:///name:port` or `unix:/path`; of several processes one is "
+        "enough, and more, with commas between them, are tried when one does not answer."
+    )
     bus_address: str = Field(default="nats://127.0.0.1:4222", description="Address of NATS: `nats://host:port`.")
     max_channel_members: int = Field(
         default=10_000, ge=2, le=100_000, description="How many members a channel may have; beyond it LIMIT_REACHED."

@@ -1,4 +1,4 @@
-"""Writes on their way to message_store: one batch in flight, and what arrives meanwhile forms the next.
+"""Writes on their way to message_store: one batch in flight towards each owner, and what arrives meanwhile forms the next.
 
 The writes of one session to one channel — a lane — reach the log in the order in which they came, through retries too: a
 batch whose outcome is unknown is repeated as it is while everything else waits; of a lane in which a write was refused for
@@ -11,16 +11,17 @@ batch a write stays as it is, policy version and all: its first try may be on th
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
 from prometheus_client import Histogram
 from tertulia.chat.v1 import error_pb2
-from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+from tertulia_internal.message_store.v1 import log_pb2
 
-from libs.rpc.client import call
+from libs.log_owners import AppendOutcome, LogRouter
+from libs.log_owners.router import RETRY_SECONDS, is_moving
 from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, TertuliaError, Unavailable
+from services.gateway.append_queue import AppendQueue
 from services.gateway.appends import Append, Lane, Sender, not_sent, outcome_unknown
 from services.gateway.grants import Grant, Grants
 from services.gateway.rate_limits import RateLimits
@@ -46,7 +47,7 @@ class Appender:
 
     def __init__(
         self,
-        stub: "log_pb2_grpc.LogServiceAsyncStub",
+        logs: LogRouter,
         grants: Grants,
         limits: RateLimits,
         send_seconds: float,
@@ -54,14 +55,16 @@ class Appender:
         batch_sizes: Histogram,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self._stub = stub
+        self._logs = logs
         self._grants = grants
         self._limits = limits
         self._send_seconds = send_seconds
         self._stats = stats
         self._batch_sizes = batch_sizes
         self._clock = clock or asyncio.get_running_loop().time
-        self._waiting: deque[Append] = deque()
+        self._queue = AppendQueue(logs.owner_of)
+        self._served: set[str] = set()
+        """Owners with a batch in flight."""
         self._held: dict[Lane, list[Append]] = {}
         self._items = 0
         self._bytes = 0
@@ -84,7 +87,7 @@ class Appender:
         self._items += 1
         self._bytes += append.size
         append.deadline = self._clock() + self._send_seconds
-        self._waiting.append(append)
+        self._queue.put(append)
         self._wake.set()
 
     async def run(self) -> None:
@@ -92,22 +95,37 @@ class Appender:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await self._wake.wait()
-                batch = self._next_batch(tasks)
-                if batch:
-                    await self._carry_out(batch, tasks)
+                self._wake.clear()
+                for owner in self._queue.owners() - self._served:
+                    self._served.add(owner)
+                    tasks.create_task(self._serve(owner, tasks))
 
-    def _next_batch(self, tasks: asyncio.TaskGroup) -> list[Append]:
+    async def _serve(self, owner: str, tasks: asyncio.TaskGroup) -> None:
+        """Send what waits for an owner, batch after batch."""
+        while taken := self._queue.take(owner, MAX_BATCH_ITEMS, MAX_BATCH_BYTES):
+            moving = await self._carry_out(self._batch_of(taken, tasks), tasks)
+            if moving:
+                tasks.create_task(self._follow(moving, tasks))
+            self._queue.release({append.shard for append in taken} - {append.shard for append in moving})
+        self._served.discard(owner)
+        self._wake.set()  # what waits may have found another owner meanwhile
+
+    async def _follow(self, moving: list[Append], tasks: asyncio.TaskGroup) -> None:
+        """Send what belongs to shards that are changing hands, while others go on."""
+        shards = {append.shard for append in moving}
+        while moving:
+            await asyncio.sleep(RETRY_SECONDS)
+            moving = await self._carry_out(self._without_expired(moving, outcome_unknown()), tasks)
+        self._queue.release(shards)
+        self._wake.set()
+
+    def _batch_of(self, taken: Sequence[Append], tasks: asyncio.TaskGroup) -> list[Append]:
         batch: list[Append] = []
-        size = 0
-        while self._waiting and len(batch) < MAX_BATCH_ITEMS and size < MAX_BATCH_BYTES:
-            append = self._waiting.popleft()
+        for append in taken:
             if self._held and append.lane in self._held:
                 self._held[append.lane].append(append)
             else:
                 batch.append(append)
-                size += append.size
-        if not self._waiting:
-            self._wake.clear()
         batch = self._without_outdated(self._without_expired(batch, not_sent()), tasks)
         for append in batch:
             if append.decided_version != append.grant.policy_version:  # the grant was renewed meanwhile
@@ -134,42 +152,53 @@ class Appender:
                 kept.append(append)
         return kept
 
-    async def _carry_out(self, batch: list[Append], tasks: asyncio.TaskGroup) -> None:
+    async def _carry_out(self, batch: list[Append], tasks: asyncio.TaskGroup) -> list[Append]:
+        """Send a batch until its outcome is known. Returns those whose shards are changing hands: nothing was done with them."""
         while batch:
             self._batch_sizes.observe(len(batch))
-            request = log_pb2.AppendRequest(items=[append.item for append in batch])
             timeout = max(min(append.deadline for append in batch) - self._clock(), _RETRY_SECONDS)
-            try:
-                response = await call(self._stub.Append, request, timeout=timeout)
-            except (Unavailable, DeadlineExceeded) as error:
-                log.warning("append_outcome_unknown", sends=len(batch), error=str(error))
-                self._stats.retries += 1
-                batch = self._without_expired(batch, outcome_unknown())
-                await asyncio.sleep(_RETRY_SECONDS)
-            except TertuliaError as error:
-                log.exception("append_failed", sends=len(batch))
-                self._fail_all(batch, error if isinstance(error, ResourceExhausted) else outcome_unknown())
-                return
-            else:
-                self._tell(batch, response.results, tasks)
-                return
+            outcomes = await self._logs.append([append.item for append in batch], timeout)
+            unknown, moving = self._tell(batch, outcomes, tasks)
+            if not unknown:
+                return moving
+            self._stats.retries += 1
+            again = {*unknown, *moving}
+            batch = self._without_expired([append for append in batch if append in again], outcome_unknown())
+            await asyncio.sleep(_RETRY_SECONDS)
+        return []
 
-    def _tell(self, batch: Sequence[Append], results: Sequence[log_pb2.AppendResult], tasks: asyncio.TaskGroup) -> None:
+    def _tell(
+        self, batch: Sequence[Append], outcomes: Sequence[AppendOutcome], tasks: asyncio.TaskGroup
+    ) -> tuple[list[Append], list[Append]]:
+        """Tell senders what became of their sends. Returns those of unknown outcome, and those whose shards are changing hands."""
+        unknown: list[Append] = []
+        moving: list[Append] = []
         senders: set[Sender] = set()
-        for append, result in zip(batch, results, strict=True):
-            if result.refusal == log_pb2.APPEND_REFUSAL_POLICY_STALE:
+        for append, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Unavailable | DeadlineExceeded):
+                unknown.append(append)
+                continue
+            if isinstance(outcome, TertuliaError):
+                log.error("append_failed", exc_info=outcome)
+                self._fail_all([append], outcome if isinstance(outcome, ResourceExhausted) else outcome_unknown())
+                continue
+            if is_moving(outcome):
+                moving.append(append)
+                continue
+            if outcome.refusal == log_pb2.APPEND_REFUSAL_POLICY_STALE:
                 self._stats.stale += 1
                 if append.authorisations < MAX_AUTHORISATIONS:
                     self._hold(append, tasks)
                     continue
             self._finish(append)
-            if result.refusal == log_pb2.APPEND_REFUSAL_UNSPECIFIED:
-                append.sender.acked(append.request_id, result.seq, result.time_ms)
+            if outcome.refusal == log_pb2.APPEND_REFUSAL_UNSPECIFIED:
+                append.sender.acked(append.request_id, outcome.seq, outcome.time_ms)
             else:
-                append.sender.failed(append.request_id, append.error_of(result))
+                append.sender.failed(append.request_id, append.error_of(outcome))
             senders.add(append.sender)
         for sender in senders:
             sender.flush()
+        return unknown, moving
 
     def _hold(self, append: Append, tasks: asyncio.TaskGroup) -> None:
         lane = append.lane
@@ -201,7 +230,7 @@ class Appender:
             if isinstance(error, Unavailable):
                 given_up = error
         lane[0].flush()
-        self._waiting.extendleft(reversed(again))
+        self._queue.put_first(again)
         self._wake.set()
 
     async def _renew(self, grant: Grant, deadline: float) -> TertuliaError | None:

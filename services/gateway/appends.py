@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from tertulia.chat.v1 import error_pb2, event_pb2
 from tertulia_internal.message_store.v1 import log_pb2
 
+from libs.log_store import shard_of
 from libs.rpc.caller import Caller
 from libs.rpc.errors import (
     AlreadyExists,
@@ -96,6 +97,8 @@ class Append:
     item: log_pb2.AppendItem
     size: int
     """Bytes that it is counted with."""
+    shard: int
+    """Of its log."""
     decided_version: int = -1
     """The policy version under which it was decided; -1: it was not yet."""
     refusal: PermissionDenied | None = None
@@ -152,7 +155,9 @@ def new_append(
         content=content,
         target_seq=act.target_seq,
     )
-    return Append(sender, request_id, grant, caller.server, act.kind, item, len(content) + _ITEM_BYTES)
+    return Append(
+        sender, request_id, grant, caller.server, act.kind, item, len(content) + _ITEM_BYTES, shard_of(grant.log)
+    )
 
 
 async def decide(append: Append, grants: Grants) -> None:

@@ -1,7 +1,7 @@
 """Keeps the feeds of all logs that sessions here read: subscribed, filled, and checked against the heads."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import structlog
 from google.protobuf.message import DecodeError
@@ -10,9 +10,9 @@ from tertulia_internal.bus.v1 import signal_pb2
 from libs.bus import Bus, Subscription
 from libs.bus.port import BusUnavailable
 from libs.bus.subjects import HEADS, log_subject
+from libs.log_store import SHARDS, shard_of
 from libs.rpc.errors import TertuliaError
 from libs.rpc.status import unavailable
-from services.gateway.cache import ExpiringCache
 from services.gateway.feed import Feed
 from services.gateway.log_client import HEADS_AT_ONCE, LogClient, LogName
 from services.gateway.one_in_flight import OneInFlight
@@ -26,8 +26,6 @@ _RETRY_SECONDS = 0.25
 _SWEEP_SECONDS = 1.0  # feeds that nobody reads are kept for so long at least: people reconnect
 _CONCURRENT_FILLS = 16
 _STARTED_AT_ONCE = 1_000
-_INCARNATIONS = 256  # owners that are remembered; one is forgotten after a while of silence
-_INCARNATION_SECONDS = 600.0
 
 
 class Hub:
@@ -44,7 +42,8 @@ class Hub:
         self._idle: set[Feed] = set()
         self._filling: set[Feed] = set()
         self._fills = asyncio.Semaphore(_CONCURRENT_FILLS)
-        self._incarnations: ExpiringCache[str, bool] = ExpiringCache(_INCARNATIONS)
+        self._owners: dict[int, str] = {}
+        """Who spoke last of each shard as its own."""
         self._starter = OneInFlight(self._start_some, batch=_STARTED_AT_ONCE, waiting=0)
         self._checker = OneInFlight(self._check_some, batch=HEADS_AT_ONCE, waiting=0)
         self._tasks: asyncio.TaskGroup | None = None
@@ -119,8 +118,7 @@ class Hub:
                 await self._drop(feed)
                 self._settle(feed, error)
             return
-        self._heard_of(heads.incarnation)
-        for feed, head in zip(feeds, heads.heads, strict=True):
+        for feed, head in zip(feeds, heads, strict=True):
             feed.start(head.seq, head.policy_version)
             self._settle(feed, None)
 
@@ -151,7 +149,7 @@ class Hub:
         except DecodeError:
             self._stats.bad_signals += 1
             return
-        self._heard_of(digest.incarnation)
+        self._heard_of(digest.incarnation, digest.shards)
         suspects = [
             (feed, head.seq)
             for head in digest.heads
@@ -164,15 +162,16 @@ class Hub:
         for feed, head_seq in suspects:
             feed.check(head_seq)
 
-    def _heard_of(self, incarnation: str) -> None:
-        """An owner that was never heard of may follow on one that died between writing and ringing."""
-        if self._incarnations.get(incarnation) is None:
-            log.info("owner_heard_of", incarnation=incarnation)
-            self._check_all()
-        self._incarnations.put(incarnation, True, _INCARNATION_SECONDS)
+    def _heard_of(self, incarnation: str, shards: Sequence[int]) -> None:
+        """The owner of shards that another process had may follow on one that died between writing and ringing."""
+        new = {shard for shard in shards if self._owners.get(shard) != incarnation}
+        if new:
+            log.info("owner_heard_of", incarnation=incarnation, shards=len(new))
+            self._owners.update(dict.fromkeys(new, incarnation))
+            self._check_all(new)
 
-    def _check_all(self) -> None:
-        self._checker.add_all(feed for feed in self._feeds.values() if feed.started)
+    def _check_all(self, shards: Collection[int] = range(SHARDS)) -> None:
+        self._checker.add_all(feed for feed in self._feeds.values() if feed.started and shard_of(feed.log) in shards)
 
     async def _check_some(self, feeds: list[Feed]) -> None:
         try:
@@ -182,8 +181,7 @@ class Hub:
             await asyncio.sleep(_RETRY_SECONDS)
             self._checker.add_all(feeds)
             return
-        self._heard_of(heads.incarnation)
-        for feed, head in zip(feeds, heads.heads, strict=True):
+        for feed, head in zip(feeds, heads, strict=True):
             if head.seq - feed.cursor > self._max_fill:
                 self._stats.jumps += 1
                 feed.jump(head.seq, head.policy_version)

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+from tertulia_internal.message_store.v1 import log_pb2
 
-from libs.rpc.client import call
+from libs.log_owners import LogRouter
 from services.gateway.cache import SharedCalls
 from services.gateway.segments import Segment, segments_of_read
 
@@ -23,18 +23,11 @@ class LogName(NamedTuple):
     log_id: bytes
 
 
-class Heads(NamedTuple):
-    """The heads of some logs, and the incarnation of the process that answered."""
-
-    heads: Sequence[log_pb2.Head]
-    incarnation: str
-
-
 class LogClient:
     """Reads logs. Every method raises TertuliaError when message_store does not answer."""
 
-    def __init__(self, stub: "log_pb2_grpc.LogServiceAsyncStub") -> None:
-        self._stub = stub
+    def __init__(self, logs: LogRouter) -> None:
+        self._logs = logs
         self._reading = asyncio.Semaphore(_CONCURRENT_READS)
         self._reads: SharedCalls[tuple[LogName, int, int], list[Segment]] = SharedCalls()
 
@@ -69,12 +62,11 @@ class LogClient:
             backward=backward,
             messages_only=messages_only,
         )
-        return await call(self._stub.Read, request)
+        return await self._logs.read(request)
 
-    async def heads(self, logs: Sequence[LogName]) -> Heads:
+    async def heads(self, logs: Sequence[LogName]) -> Sequence[log_pb2.Head]:
         """The heads of at most `HEADS_AT_ONCE` logs."""
-        response = await call(self._stub.Heads, log_pb2.HeadsRequest(logs=[_key(log) for log in logs]))
-        return Heads(response.heads, response.incarnation)
+        return await self._logs.heads([_key(log) for log in logs])
 
 
 def _key(log: LogName) -> log_pb2.LogKey:

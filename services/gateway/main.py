@@ -3,10 +3,10 @@
 import asyncio
 
 from tertulia_internal.channel.v1 import access_pb2_grpc
-from tertulia_internal.message_store.v1 import log_pb2_grpc
 from tertulia_internal.presence.v1 import presence_pb2_grpc
 
 from libs.bus.nats import nats_bus
+from libs.log_owners import LogRouter, message_store_at
 from libs.rpc.client import open_channel
 from libs.rpc.faults import CallFigures
 from libs.runtime.metrics import metrics_served, new_registry
@@ -47,16 +47,16 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
     registry.register(StatsCollector(stats))
     async with (
         open_channel(settings.channel) as channel,
-        open_channel(settings.message_store) as message_store,
+        message_store_at(settings.message_store) as owners,
         open_channel(settings.presence) as presence,
         nats_bus(settings.bus_address, "gateway", registry) as bus,
     ):
         access = access_pb2_grpc.AccessServiceStub(channel)
-        log_service = log_pb2_grpc.LogServiceStub(message_store)
         presence_service = presence_pb2_grpc.PresenceServiceStub(presence)
 
         tokens = Tokens(Keys(access, settings.key_cache_seconds), settings.key_cache_seconds)
-        logs = LogClient(log_service)
+        router = LogRouter(owners)
+        logs = LogClient(router)
         hub = Hub(bus, logs, settings.max_delta_events, stats)
         grants = Grants(access, settings.access_cache_seconds, hub.policy_version)
         limits = RateLimits(
@@ -64,7 +64,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
             channel_writes=Rate(settings.channel_writes_per_second, settings.channel_writes_burst),
             user_calls=Rate(settings.user_calls_per_second, settings.user_calls_burst),
         )
-        appender = Appender(log_service, grants, limits, settings.send_seconds, stats, batch_sizes(registry))
+        appender = Appender(router, grants, limits, settings.send_seconds, stats, batch_sizes(registry))
         positions = Positions(access, settings.send_seconds)
         deliveries = Deliveries(access, settings.receipts_max_members)
         typing = TypingSignals(presence_service, settings.typing_max_members)

@@ -19,7 +19,10 @@ class GatewaySettings(ServiceSettings, service="gateway"):
     )
     tls_key: Path | None = Field(default=None, description="PEM file of the certificate's private key.")
     channel: str = Field(description="Address of channel: `host:port`, `dns:///name:port` or `unix:/path`.")
-    message_store: str = Field(description="Address of message_store, written likewise.")
+    message_store: str = Field(
+        description="Address of message_store, written likewise; of several processes one is enough, and more, with commas "
+        "between them, are tried when one does not answer."
+    )
     presence: str = Field(description="Address of presence, written likewise.")
     bus_address: str = Field(default="nats://127.0.0.1:4222", description="Address of NATS: `nats://host:port`.")
 

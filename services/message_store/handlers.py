@@ -1,13 +1,13 @@
 """LogService: requests in, responses out."""
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
-from libs.log_store import SHARDS, LogPosition, LogStore, MentionQuery, Seq
+from libs.log_store import SHARDS, LogPosition, LogStore, MentionQuery, Seq, shard_of
 from libs.rpc.errors import FieldsInvalid, FieldViolation
 from services.message_store.committer import Committer
-from services.message_store.items import items_of, key_of, keys_of
+from services.message_store.items import Item, items_of, key_of, keys_of
 from services.message_store.reader import MAX_ROWS, LogReader
 
 MAX_HEADS = 20_000
@@ -19,11 +19,10 @@ MAX_CHANGES = 1_000
 class LogService(log_pb2_grpc.LogServiceServicer):
     """See log.proto."""
 
-    def __init__(self, committer: Committer, reader: LogReader, store: LogStore, incarnation: str) -> None:
+    def __init__(self, committer: Committer, reader: LogReader, store: LogStore) -> None:
         self._committer = committer
         self._reader = reader
         self._store = store
-        self._incarnation = incarnation
 
     async def Append(  # noqa: N802 - gRPC's name
         self,
@@ -31,14 +30,20 @@ class LogService(log_pb2_grpc.LogServiceServicer):
         context: object,  # noqa: ARG002
     ) -> log_pb2.AppendResponse:
         items = items_of(request)
-        await self._committer.append(items)
+        shards = {item.log: shard_of(item.log) for item in items}
+        others = {shard for shard in shards.values() if not self._store.shards.is_open(shard)}
+        ours = items if not others else _refuse_others(items, others)
+        if ours:
+            with self._store.shards.appending({shards[item.log] for item in ours}):
+                await self._committer.append(ours)
         return log_pb2.AppendResponse(
             results=[
                 log_pb2.AppendResult(
                     seq=item.seq, time_ms=item.time_ms, refusal=item.refusal, retry_after_ms=item.retry_after_ms
                 )
                 for item in items
-            ]
+            ],
+            owners=[log_pb2.ShardOwner(shard=shard, address=self._store.shards.where(shard)) for shard in others],
         )
 
     async def Read(  # noqa: N802
@@ -48,14 +53,16 @@ class LogService(log_pb2_grpc.LogServiceServicer):
     ) -> log_pb2.ReadResponse:
         if request.from_seq < 1:
             raise _invalid("from_seq", "must be at least 1")
-        page = await self._reader.read(
-            key_of(request.log, "log"),
-            Seq(request.from_seq),
-            Seq(request.to_seq),
-            limit=_limit(request.limit, MAX_ROWS),
-            backward=request.backward,
-            messages_only=request.messages_only,
-        )
+        log = key_of(request.log, "log")
+        with self._store.shards.reading({shard_of(log)}):
+            page = await self._reader.read(
+                log,
+                Seq(request.from_seq),
+                Seq(request.to_seq),
+                limit=_limit(request.limit, MAX_ROWS),
+                backward=request.backward,
+                messages_only=request.messages_only,
+            )
         return log_pb2.ReadResponse(
             events=page.events, from_seq=page.from_seq, to_seq=page.to_seq, head_seq=page.head_seq
         )
@@ -67,7 +74,9 @@ class LogService(log_pb2_grpc.LogServiceServicer):
     ) -> log_pb2.HeadsResponse:
         _at_most(MAX_HEADS, "logs", request.logs)
         with_last_message = request.with_last_message
-        heads = await self._reader.heads(keys_of(request.logs, "logs"), with_last_message=with_last_message)
+        logs = keys_of(request.logs, "logs")
+        with self._store.shards.reading(set(map(shard_of, logs))):
+            heads = await self._reader.heads(logs, with_last_message=with_last_message)
         return log_pb2.HeadsResponse(
             heads=[
                 log_pb2.Head(
@@ -78,8 +87,7 @@ class LogService(log_pb2_grpc.LogServiceServicer):
                     last_message=head.last_message if with_last_message else b"",
                 )
                 for head in heads
-            ],
-            incarnation=self._incarnation,
+            ]
         )
 
     async def Counts(  # noqa: N802
@@ -92,7 +100,8 @@ class LogService(log_pb2_grpc.LogServiceServicer):
             LogPosition(key_of(position.log, f"positions[{index}].log"), Seq(position.seq))
             for index, position in enumerate(request.positions)
         ]
-        return log_pb2.CountsResponse(message_counts=await self._store.counts(positions))
+        with self._store.shards.reading({shard_of(log) for log, _ in positions}):
+            return log_pb2.CountsResponse(message_counts=await self._store.counts(positions))
 
     async def MentionCounts(  # noqa: N802
         self,
@@ -122,7 +131,8 @@ class LogService(log_pb2_grpc.LogServiceServicer):
             raise _invalid("shard", f"must be 0 to {SHARDS - 1}")
         limit = _limit(request.limit, MAX_CHANGES)
         try:
-            changes = await self._store.changes(request.shard, request.after, limit)
+            with self._store.shards.reading({request.shard}):
+                changes = await self._store.changes(request.shard, request.after, limit)
         except ValueError:
             raise _invalid("after", "must come from an earlier response") from None
         return log_pb2.ChangesResponse(
@@ -135,6 +145,17 @@ class LogService(log_pb2_grpc.LogServiceServicer):
             ],
             next=changes.next,
         )
+
+
+def _refuse_others(items: Sequence[Item], others: set[int]) -> list[Item]:
+    """Refuse those whose shards are another's, or about to be. Returns the rest."""
+    ours: list[Item] = []
+    for item in items:
+        if shard_of(item.log) in others:
+            item.refuse(log_pb2.APPEND_REFUSAL_WRONG_OWNER)
+        else:
+            ours.append(item)
+    return ours
 
 
 def _limit(asked: int, most: int) -> int:

@@ -5,7 +5,7 @@ import secrets
 import time
 
 import structlog
-from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc, owner_pb2, owner_pb2_grpc
 
 from libs.bus.nats import nats_bus
 from libs.bus.port import BusUnavailable
@@ -16,17 +16,22 @@ from libs.runtime.process import every, running, settle_memory
 from services.message_store.committer import Committer
 from services.message_store.handlers import LogService
 from services.message_store.metrics import AppendMetrics, measure_memory
+from services.message_store.owner_service import OwnerService
 from services.message_store.publisher import ANNOUNCE_SECONDS, Publisher
 from services.message_store.reader import LogReader
 from services.message_store.settings import MessageStoreSettings
 from services.message_store.states import LogStates
 from services.message_store.stores import open_log_store
 
-SERVICE_NAME = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
+SERVICES = (
+    log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name,
+    owner_pb2.DESCRIPTOR.services_by_name["OwnerService"].full_name,
+)
 
 
 async def run(settings: MessageStoreSettings, stop: asyncio.Event) -> None:
-    """Own the logs and serve them until `stop` is set; then answer what is open, ring for it, and let go of the logs.
+    """Own the logs, or a share of them, and serve them until `stop` is set; then have others take them, answer what is open, ring
+    for it, and let go of the rest.
 
     Raises:
         CannotStart: the logs cannot be opened, or an address is taken.
@@ -34,24 +39,24 @@ async def run(settings: MessageStoreSettings, stop: asyncio.Event) -> None:
     registry = new_registry()
     incarnation = secrets.token_hex(8)
     async with (
-        open_log_store(settings, incarnation) as store,
+        open_log_store(settings, incarnation) as (store, ring),
         nats_bus(settings.bus_address, "message_store", registry) as bus,
     ):
         states = LogStates(store, settings.memory_bytes)
-        publisher = Publisher(bus, incarnation)
+        publisher = Publisher(bus, incarnation, store.shards)
         committer = Committer(store, states, publisher, AppendMetrics(registry), _now_ms)
         measure_memory(states, lambda: store.commits, registry)
         server = new_server(registry)
-        log_pb2_grpc.add_LogServiceServicer_to_server(
-            LogService(committer, LogReader(store, states), store, incarnation), server
-        )
+        log_pb2_grpc.add_LogServiceServicer_to_server(LogService(committer, LogReader(store, states), store), server)
+        owner_pb2_grpc.add_OwnerServiceServicer_to_server(OwnerService(ring), server)
         async with (
             metrics_served(settings.metrics_listen, registry),
             running(committer.run(), every(ANNOUNCE_SECONDS, publisher.announce_heads)),
-            served(server, settings.listen, [SERVICE_NAME], settings.drain_seconds),
+            served(server, settings.listen, SERVICES, settings.drain_seconds),
         ):
             settle_memory()
             await stop.wait()
+            await ring.leave()
         try:
             await bus.flush()
         except BusUnavailable:

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tertulia_internal.bus.v1 import signal_pb2
@@ -20,7 +20,7 @@ _RECENT_SECONDS = 10.0  # announced several times, so that one lost digest does 
 _EVENT_OVERHEAD_BYTES = 8  # of one event in a slice: tag and length
 _DOORBELL_OVERHEAD_BYTES = 200  # of all that is around the events
 _DOORBELL_EVENT_BYTES = MAX_PAYLOAD_BYTES - _DOORBELL_OVERHEAD_BYTES
-_HEADS_PER_DIGEST = MAX_PAYLOAD_BYTES // 40  # a LogHead takes at most 2 + 18 + 10 bytes
+_HEADS_PER_DIGEST = MAX_PAYLOAD_BYTES // 40  # a LogHead takes at most 2 + 18 + 10 bytes, all shards together 400
 
 
 _LOOKED_INTO = frozenset({Kind.CONTROL, Kind.DELETION})
@@ -38,9 +38,13 @@ class Appended(NamedTuple):
 class Publisher:
     """Publishes doorbells and head digests."""
 
-    def __init__(self, bus: Bus, incarnation: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, bus: Bus, incarnation: str, shards: Iterable[int], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`shards`: those that this process owns, whenever it is asked."""
         self._bus = bus
         self._incarnation = incarnation
+        self._shards = shards
         self._monotonic = monotonic
         self._recent: OrderedDict[bytes, tuple[Seq, float]] = OrderedDict()
 
@@ -62,7 +66,7 @@ class Publisher:
         heads = [signal_pb2.LogHead(log_id=log_id, seq=seq) for log_id, (seq, _) in self._recent.items()]
         for start in range(0, len(heads) or 1, _HEADS_PER_DIGEST):
             digest = signal_pb2.HeadsDigest(
-                incarnation=self._incarnation, heads=heads[start : start + _HEADS_PER_DIGEST]
+                incarnation=self._incarnation, heads=heads[start : start + _HEADS_PER_DIGEST], shards=self._shards
             )
             await self._bus.publish(HEADS, digest.SerializeToString())
 

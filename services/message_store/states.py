@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from weakref import WeakValueDictionary
 
-from libs.log_store import LogKey, LogStore
+from libs.log_store import LogKey, LogStore, shard_of
 from services.message_store.sequencer import REMEMBERED_EVENTS, LogState
 
 
@@ -23,6 +23,7 @@ class LogStates:
         self._kept_bytes = 0
         self._alive: WeakValueDictionary[LogKey, LogState] = WeakValueDictionary()
         self._loading: WeakValueDictionary[LogKey, asyncio.Lock] = WeakValueDictionary()
+        store.shards.when_lost(self._forget)
 
     def peek(self, log: LogKey) -> LogState | None:
         """The state of a log if it is in memory."""
@@ -65,6 +66,11 @@ class LogStates:
         self._alive.pop(state.log, None)
         _, size = self._kept.pop(state.log, (state, 0))
         self._kept_bytes -= size
+
+    def _forget(self, shards: Collection[int]) -> None:
+        """Others go on with the logs of these shards."""
+        for state in [state for log, state in self._alive.items() if shard_of(log) in shards]:
+            self.discard(state)
 
     @property
     def kept_bytes(self) -> int:

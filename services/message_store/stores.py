@@ -5,10 +5,12 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from libs.cassandra.settings import open_session
-from libs.log_store import LogStore
-from libs.log_store.cassandra import cassandra_log_store
+from libs.log_store import LogStore, Ring
+from libs.log_store.cassandra import Incarnation, Member, cassandra_log_store
+from libs.log_store.ring import NoRing
 from libs.log_store.sqlite import sqlite_log_store
 from libs.runtime.errors import CannotStart
+from services.message_store.peers import Peers
 from services.message_store.settings import MessageStoreSettings
 
 
@@ -21,10 +23,12 @@ class MeasuredLogStore(LogStore, Protocol):
 
 
 @asynccontextmanager
-async def open_log_store(settings: MessageStoreSettings, incarnation: str) -> AsyncIterator[MeasuredLogStore]:
-    """Own the logs for as long as the body runs.
+async def open_log_store(
+    settings: MessageStoreSettings, incarnation: str
+) -> AsyncIterator[tuple[MeasuredLogStore, Ring]]:
+    """Own the logs, or a share of them, for as long as the body runs.
 
-    On Cassandra this waits for a ring that does not answer, and for an owner that is alive.
+    On Cassandra this waits for a ring that does not answer, and for an owner that is alive and rings elsewhere.
 
     Raises:
         CannotStart: another process owns the file; or the keyspace or its schema is not there, or not what this program needs.
@@ -33,7 +37,12 @@ async def open_log_store(settings: MessageStoreSettings, incarnation: str) -> As
         if settings.data_dir is None:
             raise CannotStart("settings of message_store: data_dir: needed for store=sqlite")
         async with sqlite_log_store(settings.data_dir / "logs.sqlite") as sqlite:
-            yield sqlite
+            yield sqlite, NoRing()
     else:
-        async with open_session(settings) as session, cassandra_log_store(session, incarnation) as cassandra:
-            yield cassandra
+        me = Member(Incarnation(incarnation), settings.own_address(), settings.bus_address)
+        async with (
+            Peers() as peers,
+            open_session(settings) as session,
+            cassandra_log_store(session, me, peers.ask) as (cassandra, ring),
+        ):
+            yield cassandra, ring

@@ -22,6 +22,15 @@ def serve(
             help="How many gateways: clients that are given all their addresses move when one dies.",
         ),
     ] = 1,
+    message_stores: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=16,
+            metavar="N",
+            help="With --cassandra: how many processes share the logs; the others go on when one dies.",
+        ),
+    ] = 1,
     web_port: Annotated[
         int | None,
         typer.Option(
@@ -62,6 +71,7 @@ def serve(
     options = Options(
         port=port,
         gateways=gateways,
+        message_stores=message_stores,
         default_port=DEFAULT_PORT,
         web_port=web_port,
         data=data,

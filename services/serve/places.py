@@ -15,7 +15,7 @@ from typing import NamedTuple
 from libs.runtime.errors import CannotStart
 
 MAX_LOG_BYTES = 10 * 1024 * 1024  # two of them per service are kept: enough for days of a laptop's warnings
-_LONGEST_SOCKET_NAME = len("/message_store.sock")
+_LONGEST_SOCKET_NAME = len("/message_store-16.sock")
 _MAX_SOCKET_PATH_BYTES = 107  # sun_path of <sys/un.h> without its final NUL
 _LEFTOVERS_SECONDS = 20.0  # processes of a supervisor that was killed drain, then stop
 _PORTS = range(

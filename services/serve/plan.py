@@ -21,8 +21,8 @@ HOST = "127.0.0.1"  # never another: the development key is known to everybody
 NATS = "nats-server"
 _WAITS = {
     "cassandra_does_not_answer": "Cassandra does not answer",
-    "another_process_owns_the_logs": "another process owns the logs in this keyspace and is alive; "
-    "stop it, or choose another keyspace with --keyspace",
+    "another_process_owns_the_logs": "another process owns the logs in this keyspace, is alive, and uses another NATS server; "
+    "stop it, choose another keyspace with --keyspace, or share the logs with it by the same --nats",
 }
 DRAIN_SECONDS = 5  # for open sessions and calls: a person at a terminal waits for it
 
@@ -59,22 +59,29 @@ class _Service(NamedTuple):
 
     @property
     def part(self) -> str:
-        return self.name if self.number == 1 else f"{self.name}-{self.number}"
+        return _numbered(self.name, self.number)
 
 
-def plan(places: Places, ports: Ports, elsewhere: Elsewhere, *, verbose: bool) -> list[Part]:
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
+
+
+def plan(places: Places, ports: Ports, elsewhere: Elsewhere, *, message_stores: int = 1, verbose: bool) -> list[Part]:
     """The parts, each after those that it needs. `verbose`: they log to standard error instead of into files.
 
     Raises:
-        CannotStart: nats-server is not installed, or the channels are there and their logs are not.
+        CannotStart: nats-server is not installed, the channels are there and their logs are not, or several processes are to share
+            an SQLite file.
     """
     if not elsewhere.cassandra:
         _require_logs(places)
+        if message_stores > 1:
+            raise CannotStart("--message-stores needs --cassandra: an SQLite file has one owner")
     parts = [] if elsewhere.nats else [_nats(places, ports, verbose=verbose)]
     if elsewhere.cassandra:
         parts += _migrations(places, elsewhere, verbose=verbose)
     there = {part.name for part in parts}
-    for index, service in enumerate(_services(places, ports, elsewhere)):
+    for index, service in enumerate(_services(places, ports, elsewhere, message_stores)):
         settings = {"drain_seconds": str(DRAIN_SECONDS), **service.settings}
         if ports.first_metrics is not None:
             settings["metrics_listen"] = f"{HOST}:{ports.first_metrics + index}"
@@ -95,20 +102,25 @@ def plan(places: Places, ports: Ports, elsewhere: Elsewhere, *, verbose: bool) -
     return parts
 
 
-def _services(places: Places, ports: Ports, elsewhere: Elsewhere) -> list[_Service]:
+def _services(places: Places, ports: Ports, elsewhere: Elsewhere, message_stores: int) -> list[_Service]:
     bus = elsewhere.nats or f"nats://{HOST}:{ports.nats}"
-    message_store, channel, presence = (
-        f"unix:{places.sockets / name}.sock" for name in ("message_store", "channel", "presence")
-    )
+    channel, presence = (f"unix:{places.sockets / name}.sock" for name in ("channel", "presence"))
+    numbers = range(1, message_stores + 1)
+    owners = [f"unix:{places.sockets / _numbered('message_store', number)}.sock" for number in numbers]
+    message_store = ",".join(owners)
     return [
-        _Service(
-            "message_store",
-            [NATS, _migration("message_store")],
-            {
-                "listen": message_store,
-                "bus_address": bus,
-                **(_on_cassandra(elsewhere) or {"data_dir": str(_logs(places).parent)}),
-            },
+        *(
+            _Service(
+                "message_store",
+                [NATS, _migration("message_store")],
+                {
+                    "listen": owner,
+                    "bus_address": bus,
+                    **(_on_cassandra(elsewhere) or {"data_dir": str(_logs(places).parent)}),
+                },
+                number,
+            )
+            for number, owner in zip(numbers, owners, strict=True)
         ),
         _Service("presence", [NATS], {"listen": presence, "bus_address": bus}),
         _Service(

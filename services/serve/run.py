@@ -28,6 +28,8 @@ class Options(NamedTuple):
     """0: any free one."""
     gateways: int
     """How many: the second one listens on the port above, and so on."""
+    message_stores: int
+    """How many."""
     default_port: int
     """Where clients look that were told nothing."""
     web_port: int
@@ -90,7 +92,7 @@ async def _run(options: Options, places: Places) -> None:
             said = _ready_text(options, ports, places, pids)
         print(said, flush=True)  # noqa: T201 - this is what the command says
 
-    parts = plan(places, ports, options.elsewhere, verbose=options.verbose)
+    parts = plan(places, ports, options.elsewhere, message_stores=options.message_stores, verbose=options.verbose)
     await supervise(parts, stop=stop, kill=kill, ready=ready, tell=_tell)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from libs.bus import nats as bus
-from libs.log_store.cassandra import opening
+from libs.log_store.cassandra import opening, ring
 from libs.rpc import client
 from libs.runtime import metrics
 from libs.runtime.settings import ServiceSettings
@@ -24,9 +24,10 @@ def drain_parts(service: str, settings: ServiceSettings) -> Mapping[str, float]:
         },
         "channel": {"open calls end": drain},
         "message-store": {
+            "others take the shards": ring._LEAVE_SECONDS + ring._LINGER_SECONDS,
             "open calls end": drain,
             "the last doorbells are heard": bus._FLUSH_SECONDS,
-            "marks are written, shards handed over": opening._SETTLE_SECONDS,
+            "marks are written": opening._SETTLE_SECONDS,
         },
         "presence": {"open calls end": drain},
         "web": {"requests end, goodbyes spread": drain, "connections close": web_server._STOP_SECONDS},

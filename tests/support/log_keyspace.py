@@ -1,12 +1,14 @@
 """A keyspace with the tables of the logs."""
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple
 
 from libs.cassandra import ContactPoint, Session, cassandra_session, migrate
 from libs.directory import cassandra as directory
-from libs.log_store.cassandra import COMPONENT, MIGRATIONS
+from libs.log_store import LogStore
+from libs.log_store.cassandra import COMPONENT, MIGRATIONS, Incarnation, Member, cassandra_log_store
 from tests.support import cql
 from tests.support.cassandra import empty, keyspace, tables_of
 
@@ -64,3 +66,15 @@ async def keyspace_of_all(point: cql.ContactPoint, replicas: int = 1) -> AsyncIt
         async with logs.session() as session:
             await migrate(session, directory.COMPONENT, directory.MIGRATIONS)
         yield logs
+
+
+@asynccontextmanager
+async def owned_alone(session: Session) -> AsyncIterator[LogStore]:
+    """The logs of a keyspace that nobody else uses."""
+
+    async def nobody(address: str, shards: Sequence[int], heir: str) -> Mapping[int, int]:  # noqa: ARG001
+        raise AssertionError("nobody is there to be asked")
+
+    me = Member(Incarnation(secrets.token_hex(8)), "here", "bus")
+    async with cassandra_log_store(session, me, nobody) as (store, _):
+        yield store

@@ -35,7 +35,9 @@ async def answered_in_time(logs: int = 1) -> AsyncIterator[None]:
         raise StoreUnavailable(writing=False) from error
 
 
-async def each(action: Callable[[Item], Awaitable[Result]], items: Sequence[Item]) -> list[Result]:
+async def each(
+    action: Callable[[Item], Awaitable[Result]], items: Sequence[Item], *, at_a_time: int = AT_A_TIME
+) -> list[Result]:
     """Do something for each item, for a bounded number of them at a time. The first failure ends all."""
     results: dict[int, Result] = {}
     remaining = iter(enumerate(items))
@@ -48,7 +50,7 @@ async def each(action: Callable[[Item], Awaitable[Result]], items: Sequence[Item
         return [await action(items[0])]
     try:
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(min(len(items), AT_A_TIME)):
+            for _ in range(min(len(items), at_a_time)):
                 tasks.create_task(work())
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None

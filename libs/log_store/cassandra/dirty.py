@@ -78,7 +78,7 @@ class Windows:
     ) -> None:
         self._session = session
         self._shard = shard
-        self._epoch = epoch
+        self.epoch = epoch
         self._monotonic = monotonic
         self._window = 0
         """The open one; 0: not known yet."""
@@ -123,10 +123,10 @@ class Windows:
         found: list[tuple[Position, LogKey]] = []
         first = after.window // WINDOWS_PER_SPAN
         for epoch, span in await read(self._session, _SPANS, (self._shard, after.epoch, first)):
-            if int(epoch or 0) > self._epoch:
+            if int(epoch or 0) > self.epoch:
                 break  # of an owner after us: the barrier that follows finds that out
             start = after[1:] if epoch == after.epoch else (0, "", b"")
-            last = settled if epoch == self._epoch else _NO_WINDOW
+            last = settled if epoch == self.epoch else _NO_WINDOW
             values = (self._shard, epoch, span, *start, last, limit - len(found))
             for window, application_id, log_id in await read(self._session, _DIRTY, values):
                 key = LogKey(str(application_id), log_id)  # type: ignore[arg-type] # a blob
@@ -141,13 +141,13 @@ class Windows:
 
     async def _find_window(self) -> None:
         """The first one of ours: after those of who handed the shard over to us under the same epoch, if so."""
-        newest = await _newest_window(self._session, self._shard, self._epoch)
-        window = newest[2] + 1 if newest is not None and newest[0] == self._epoch else 1
+        newest = await _newest_window(self._session, self._shard, self.epoch)
+        window = newest[2] + 1 if newest is not None and newest[0] == self.epoch else 1
         self._window = self._window or window
 
     async def _write_rows(self, logs: Sequence[OwnedLog], window: int) -> None:
         span = window // WINDOWS_PER_SPAN
-        place = (self._shard, self._epoch, span)
+        place = (self._shard, self.epoch, span)
         if self._span < span:
             await until_durable(lambda: self._session.write(WRITE_SPAN, [place]))
             self._span = max(span, self._span)
@@ -158,18 +158,19 @@ class Windows:
             log.dirty_window = max(log.dirty_window, window)
 
 
-async def dirty_logs(session: Session, shard: int, before: Epoch) -> list[LogKey]:
-    """The logs of the last two windows of the owner before `before`: those whose marks may be old.
+async def dirty_logs(session: Session, shard: int, epoch: Epoch) -> set[LogKey]:
+    """The logs of the last two windows of a shard up to the epoch before `epoch`, whose marks may be old after a takeover, and of
+    this epoch, where the shard was handed over.
 
     Raises:
         CassandraUnavailable: it could not be read.
     """
-    newest = await _newest_window(session, shard, Epoch(before - 1))
-    if newest is None:
-        return []
-    epoch, span, window = newest
-    rows = await read(session, _LOGS_FROM, (shard, epoch, span, window - 1))
-    return [LogKey(str(application_id), log_id) for application_id, log_id in set(rows)]  # type: ignore[arg-type]
+    found: set[LogKey] = set()
+    for newest in {await _newest_window(session, shard, up_to) for up_to in (Epoch(epoch - 1), epoch)} - {None}:
+        of_epoch, span, window = newest  # type: ignore[misc] # it is not None
+        rows = await read(session, _LOGS_FROM, (shard, of_epoch, span, window - 1))
+        found.update(LogKey(str(application_id), log_id) for application_id, log_id in rows)  # type: ignore[arg-type]
+    return found
 
 
 async def _newest_window(session: Session, shard: int, epoch: Epoch) -> tuple[int, int, int] | None:

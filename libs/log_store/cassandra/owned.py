@@ -1,10 +1,10 @@
 """What the owner knows of its logs."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 
 from libs.log_store.cassandra.vocabulary import Chain
-from libs.log_store.types import EMPTY_HEAD, Head, LogKey, Seq
+from libs.log_store.types import EMPTY_HEAD, SHARDS, Head, LogKey, Seq, shard_of
 
 _BYTES_PER_LOG = 1_500  # beside the last message, measured: the object, its head, its chain, its place
 
@@ -92,13 +92,22 @@ class OwnedLogs:
 
         return passed
 
-    def unmarked(self) -> Iterator[tuple[OwnedLog, Head]]:
-        """The logs of which the high-water mark is above the stored mark, each once."""
-        logs, self._unmarked = self._unmarked, set()
-        return ((log, log.head) for log in logs if log.head.seq > log.marked)
+    def unmarked(self, shards: Collection[int] = range(SHARDS)) -> list[tuple[OwnedLog, Head]]:
+        """The logs of some shards of which the high-water mark is above the stored mark, each once."""
+        logs = {log for log in self._unmarked if shard_of(log.key) in shards}
+        self._unmarked -= logs
+        return [(log, log.head) for log in logs if log.head.seq > log.marked]
 
     def mark_later(self, logs: Iterable[OwnedLog]) -> None:
         self._unmarked.update(logs)
 
-    def any_in_doubt(self) -> bool:
-        return any(log.in_doubt for log, _ in self._logs.values())
+    def any_in_doubt(self, shards: Collection[int] = range(SHARDS)) -> bool:
+        return any(log.in_doubt for key, (log, _) in self._logs.items() if shard_of(key) in shards)
+
+    def forget(self, shards: Collection[int]) -> None:
+        """Others go on with the logs of these shards: what is known here is soon not true."""
+        for key in [key for key in self._logs if shard_of(key) in shards]:
+            _, size = self._logs.pop(key)
+            self._bytes -= size
+        for logs in (self._unconfirmed, self._unmarked):
+            logs.difference_update([log for log in logs if shard_of(log.key) in shards])

@@ -1,7 +1,7 @@
 """Brings logs into memory: those that are to be appended to are recovered first, of others only the head is looked up."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -17,8 +17,9 @@ from libs.log_store.cassandra.durable import until_durable
 from libs.log_store.cassandra.fence import Barrier
 from libs.log_store.cassandra.owned import OwnedLog, OwnedLogs
 from libs.log_store.cassandra.vocabulary import Chain, Epoch
-from libs.log_store.errors import StoreUnavailable
-from libs.log_store.types import LogKey, Seq, shard_of
+from libs.log_store.errors import NotOwner, StoreUnavailable
+from libs.log_store.shards import Shards
+from libs.log_store.types import SHARDS, LogKey, Seq, shard_of
 
 logger = structlog.get_logger()
 
@@ -26,7 +27,8 @@ _LOGS_AT_ONCE = 16
 """So many heads are looked up by one pair of requests. Those of 5,000 logs at rest cost 1.35 s of CPU here; with single requests
 they took longer than a caller waits. Logs that must be recovered are so one by one: of 2,500 at once not all come in time."""
 
-_EAGER_LOGS_AT_A_TIME = 8
+_EAGER_LOGS_AT_A_TIME = 16
+"""Of those that nobody has asked for yet: whoever asks does not wait for them."""
 
 
 class Recoveries:
@@ -35,14 +37,16 @@ class Recoveries:
     def __init__(
         self,
         session: Session,
-        epochs: Mapping[int, Epoch],
+        shards: Shards,
+        epoch_of: Callable[[int], Epoch],
         logs: OwnedLogs,
         barrier: Barrier,
         tasks: asyncio.TaskGroup,
     ) -> None:
         """`tasks` runs what must not stop half way; one that fails ends the store."""
         self._session = session
-        self._epochs = epochs
+        self._shards = shards
+        self._epoch_of = epoch_of
         self._logs = logs
         self._barrier = barrier
         self._tasks = tasks
@@ -55,10 +59,13 @@ class Recoveries:
 
         Raises:
             StoreUnavailable: it could not be read.
+            NotOwner: it is another's.
         """
         owned = self._logs.get(key)
         if owned is not None and owned.sealed:
             return owned
+        if self._shards.tenure(shard_of(key)) is None:
+            raise self._shards.refuse(shard_of(key))
         recovery = self._recoveries.get(key)
         if recovery is None:
             recovery = self._recoveries[key] = asyncio.get_running_loop().create_future()
@@ -70,7 +77,7 @@ class Recoveries:
         """A seal that was sent is completed, whoever has stopped waiting: another try might seal at another seq."""
         try:
             async with self._room:
-                owned = await takeover.recover(self._session, key, self._epochs[shard_of(key)])
+                owned = await takeover.recover(self._session, key, self._epoch_of(shard_of(key)))
                 await self._barrier.passed()
                 chain, head = await self.chain(owned), owned.durable
                 again = await amend_again(self._session, key, chain, Seq(owned.marked + 1), head.seq)
@@ -90,6 +97,7 @@ class Recoveries:
 
         Raises:
             CassandraUnavailable, StoreUnavailable: it could not be read.
+            NotOwner: it is another's.
         """
         (known,) = await self.all_known([key])
         return known
@@ -110,10 +118,12 @@ class Recoveries:
     async def _closed(self, keys: Sequence[LogKey]) -> dict[LogKey, OwnedLog]:
         """Those of some logs, not in memory, that nobody need recover; from now on they are in memory."""
         before = self._logs.sealed_forgotten
+        tenures = [self._shards.tenure(shard_of(key)) for key in keys]
         async with self._room:  # one that fails is asked again: it would be the failure of all who ask for many
             closed = await until_durable(lambda: takeover.closed_logs(self._session, keys))
-        for key in keys:  # others may have come first, and further
-            if self._logs.get(key) or key in self._recoveries or self._logs.sealed_forgotten != before:
+        for key, tenure in zip(keys, tenures, strict=True):  # others may have come first, and further
+            is_ours = tenure is not None and self._shards.tenure(shard_of(key)) is tenure
+            if not is_ours or self._logs.get(key) or key in self._recoveries or self._logs.sealed_forgotten != before:
                 closed.pop(key, None)
         for found in closed.values():
             self._logs.keep(found)
@@ -125,25 +135,28 @@ class Recoveries:
             known.chain = await read_chain(self._session, known.key)
         return known.chain
 
-    async def recover_dirty(self) -> None:
-        """Recover the logs that the owners before us may have left open, so that the first to ask need not wait."""
-        found = await each(self._dirty_logs, list(self._epochs.items()))
+    async def recover_dirty(self, epochs: Mapping[int, Epoch]) -> None:
+        """Recover the logs of shards that were being written before us, so that the first to ask need not wait."""
+        found = await each(self._dirty_logs, list(epochs.items()))
         logs = [log for of_shard in found for log in of_shard]
-        for start in range(0, len(logs), _EAGER_LOGS_AT_A_TIME):
-            with suppress(StoreUnavailable):  # then whoever asks for it first recovers it
-                await each(self.owned, logs[start : start + _EAGER_LOGS_AT_A_TIME])
-        logger.info("dirty_logs_recovered", logs=len(logs))
 
-    async def _dirty_logs(self, ownership: tuple[int, Epoch]) -> list[LogKey]:
+        async def recover(log: LogKey) -> None:
+            with suppress(StoreUnavailable, NotOwner):  # then whoever asks for it first recovers it
+                await self.owned(log)
+
+        await each(recover, logs, at_a_time=_EAGER_LOGS_AT_A_TIME)
+        logger.info("dirty_logs_recovered", shards=len(epochs), logs=len(logs))
+
+    async def _dirty_logs(self, ownership: tuple[int, Epoch]) -> set[LogKey]:
         try:
             return await dirty_logs(self._session, *ownership)
         except CassandraUnavailable:
-            return []
+            return set()
 
-    async def settled(self) -> None:
-        """Wait until no log is being recovered any more."""
-        while self._recovering:
-            await asyncio.wait(self._recovering)
+    async def settled(self, shards: Collection[int] = range(SHARDS)) -> None:
+        """Wait until no log of some shards is being recovered any more."""
+        while running := [future for key, future in self._recoveries.items() if shard_of(key) in shards]:
+            await asyncio.wait(running)
 
     def abandon(self) -> None:
         """Leave undone what does not come to its end."""

@@ -6,8 +6,8 @@ from libs.log_store.types import SHARDS
 COMPONENT = "log_store"
 
 RING = 0
-"""The one partition of `shard` and of `heartbeat`: so the shards of an owner change hands in one compare-and-set, and
-whoever is alive is found by one read."""
+"""The one partition of `shard` and of `heartbeat`: so any number of shards change hands in one compare-and-set, and who is alive,
+or owns what, is found by one read."""
 
 _OPTIONS = "compaction = {'class': 'UnifiedCompactionStrategy'} AND read_repair = 'BLOCKING'"
 _OF_LOG = "application_id text, log_id blob"
@@ -69,6 +69,14 @@ MIGRATIONS = (
                 {_OF_LOG}, user_id text, seq bigint, sender_user_id text, active boolean,
                 PRIMARY KEY ((application_id, log_id, user_id), seq)
             ) WITH {_OPTIONS}""",
+        ),
+    ),
+    Migration(
+        3,
+        (
+            # where a process is asked for its logs, and where it rings
+            "ALTER TABLE ks.heartbeat ADD IF NOT EXISTS address text",
+            "ALTER TABLE ks.heartbeat ADD IF NOT EXISTS bus text",
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from libs.cassandra import CassandraUnavailable, Session
 from libs.log_store.bodies import head_after
@@ -19,7 +19,9 @@ from libs.log_store.cassandra.owned import OwnedLog, OwnedLogs
 from libs.log_store.cassandra.recoveries import Recoveries
 from libs.log_store.cassandra.vocabulary import Epoch, EpochRow, Incarnation
 from libs.log_store.errors import SeqTaken, StoreUnavailable
+from libs.log_store.shards import Shards
 from libs.log_store.types import (
+    SHARDS,
     Changes,
     Entry,
     Head,
@@ -45,19 +47,57 @@ _ANY_SIZE = 1 << 62
 class CassandraLogStore:
     """A LogStore. Made by `cassandra_log_store`."""
 
-    def __init__(
-        self, session: Session, incarnation: Incarnation, epochs: Mapping[int, Epoch], tasks: asyncio.TaskGroup
-    ) -> None:
-        """`tasks` runs recoveries: see Recoveries."""
+    def __init__(self, session: Session, incarnation: Incarnation, tasks: asyncio.TaskGroup) -> None:
+        """It owns nothing yet: see `take`. `tasks` runs recoveries: see Recoveries."""
+        self.shards = Shards()
         self._session = session
-        self._epochs = epochs
         self._logs = OwnedLogs(_OWNED_BYTES)
-        self._windows = {shard: Windows(session, shard, epoch) for shard, epoch in epochs.items()}
+        self._windows: dict[int, Windows] = {}
+        """Of our shards, with their epochs."""
         self._barrier = Barrier(session, incarnation, self._logs.begin_barrier)
-        self._recoveries = Recoveries(session, epochs, self._logs, self._barrier, tasks)
+        self._recoveries = Recoveries(session, self.shards, self.epoch_of, self._logs, self._barrier, tasks)
         self.commits = 0
 
+    def epoch_of(self, shard: int) -> Epoch:
+        """The epoch of a shard that is ours."""
+        return self._windows[shard].epoch
+
+    def owns(self, shard: int) -> bool:
+        """Whether it is ours, be it that it is about to be given away."""
+        return shard in self._windows
+
+    def take(self, epochs: Mapping[int, Epoch]) -> None:
+        """These shards are ours from now on."""
+        self._windows.update((shard, Windows(self._session, shard, epoch)) for shard, epoch in epochs.items())
+        self.shards.opened(epochs)
+
+    async def drained(self, shards: Collection[int]) -> bool:
+        """Bring everything of shards that are closed to its end, so that they can be given away: what was appended is below the
+        marks, and no recovery is under way. Whether nothing is left in doubt.
+
+        Raises:
+            Fenced: they are not ours any more.
+        """
+        await self.shards.appended(shards)
+        self.shards.ended(shards)
+        await self._recoveries.settled(shards)
+        await self.barrier()
+        await self.write_marks(shards)
+        return not self._logs.any_in_doubt(shards)
+
+    def let_go(self, shards: Iterable[int]) -> None:
+        """These shards, which were drained, are another's."""
+        gone = set(shards)
+        for shard in gone:
+            del self._windows[shard]
+        self._logs.forget(gone)
+        self.shards.lost(gone)
+
     async def append(self, batches: Sequence[LogBatch]) -> None:
+        with self.shards.appending({shard_of(batch.log) for batch in batches}):
+            await self._append(batches)
+
+    async def _append(self, batches: Sequence[LogBatch]) -> None:
         logs = await each(self._recoveries.owned, [batch.log for batch in batches])
         writing: list[tuple[OwnedLog, LogBatch]] = []
         for owned, batch in zip(logs, batches, strict=True):
@@ -100,7 +140,7 @@ class CassandraLogStore:
             write
             for owned, batch in writing
             for write in rows.writes(
-                self._session, owned.key, [EpochRow(row, self._epochs[shard_of(owned.key)]) for row in batch.rows]
+                self._session, owned.key, [EpochRow(row, self.epoch_of(shard_of(owned.key))) for row in batch.rows]
             )
         ]
         await all_until_durable(writes)
@@ -208,9 +248,12 @@ class CassandraLogStore:
     async def changes(self, shard: int, after: str, limit: int) -> Changes:
         position = Position.parse(after)
         newest: dict[LogKey, Seq] = {}
+        if not self.owns(shard):
+            raise self.shards.refuse(shard)
+        windows = self._windows[shard]
         async with answered_in_time():
             while len(newest) < limit:
-                listed = await self._windows[shard].changes(position, limit - len(newest))
+                listed = await windows.changes(position, limit - len(newest))
                 if not listed:
                     break
                 for so_far, log in listed:
@@ -223,12 +266,12 @@ class CassandraLogStore:
             [LogPosition(log, seq) for log, seq in newest.items()], str(position) if any(position) else after
         )
 
-    async def recover_dirty(self) -> None:
+    async def recover_dirty(self, epochs: Mapping[int, Epoch]) -> None:
         """As Recoveries.recover_dirty."""
-        await self._recoveries.recover_dirty()
+        await self._recoveries.recover_dirty(epochs)
 
-    async def write_marks(self) -> None:
-        """Write the marks of all logs that moved. What fails is left to the next time."""
+    async def write_marks(self, shards: Collection[int] = range(SHARDS)) -> None:
+        """Write the marks of all logs of some shards that moved. What fails is left to the next time."""
 
         async def write(item: tuple[OwnedLog, Head]) -> None:
             owned, mark = item
@@ -239,14 +282,13 @@ class CassandraLogStore:
             else:
                 owned.marked = max(owned.marked, mark.seq)
 
-        await each(write, list(self._logs.unmarked()))
+        await each(write, self._logs.unmarked(shards))
 
-    async def settle(self) -> bool:
-        """Bring everything into the database before the store is closed. Whether nothing is left in doubt."""
+    async def settle(self) -> None:
+        """Bring everything into the database before the store is closed."""
         await self._recoveries.settled()
         await self.barrier()
         await self.write_marks()
-        return not self._logs.any_in_doubt()
 
     def abandon(self) -> None:
         """Leave undone what does not come to its end."""

@@ -9,10 +9,12 @@ from typing import TypeVar
 import structlog
 
 from libs.log_store.errors import StoreUnavailable
+from libs.log_store.shards import Shards
 from libs.log_store.sqlite import rows
 from libs.log_store.sqlite.amendments import amend, mention_count
 from libs.log_store.sqlite.schema import MIGRATIONS
 from libs.log_store.types import (
+    SHARDS,
     Changes,
     Entry,
     Head,
@@ -40,6 +42,7 @@ class SqliteLogStore:
     """A LogStore. Made by `sqlite_log_store`."""
 
     def __init__(self, database: Database) -> None:
+        self.shards = Shards(range(SHARDS))
         self._database = database
 
     @property

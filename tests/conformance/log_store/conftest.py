@@ -1,7 +1,6 @@
 """The engines, and a store of each."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from libs.log_store import LogStore
-from libs.log_store.cassandra import cassandra_log_store
 from libs.log_store.sqlite import sqlite_log_store
-from tests.support.log_keyspace import LogKeyspace
+from tests.support.log_keyspace import LogKeyspace, owned_alone
 
 OpenStore = Callable[[], AbstractAsyncContextManager[LogStore]]
 Contents = Callable[[], Awaitable[bytes]]
@@ -27,7 +25,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
 
     @asynccontextmanager
     async def open_cassandra() -> AsyncIterator[LogStore]:
-        async with logs.session() as session, cassandra_log_store(session, secrets.token_hex(8)) as store:
+        async with logs.session() as session, owned_alone(session) as store:
             yield store
 
     return open_cassandra

@@ -1,11 +1,11 @@
-"""Owners die, stop, hand over, and go on running though they are owners no more; their writes are late, lost and doubted."""
+"""Owners die, stop, and go on running though they are owners no more; their writes are late, lost and doubted."""
 
 import asyncio
 import time
 
 import pytest
 
-from libs.log_store import EMPTY_HEAD, LogBatch, LogStore, Row, Seq, shard_of
+from libs.log_store import EMPTY_HEAD, LogBatch, LogStore, Row, Seq
 from libs.log_store.cassandra.chain import WRITE_SEAL
 from libs.log_store.cassandra.dirty import WRITE_DIRTY
 from libs.log_store.cassandra.fence import WRITE_FENCE
@@ -16,9 +16,7 @@ from libs.log_store.cassandra.rows import WRITE_ROWS
 from tests.conformance.log_store.rows import LOG, OTHER, batch, row, rows
 from tests.integration.cassandra.faulty import Fault
 from tests.integration.cassandra.owners import EVERYTHING, Owner, owner, stale_owner
-from tests.support.cql import ContactPoint, cql
 from tests.support.log_keyspace import LogKeyspace
-from tests.support.ports import until
 
 EPOCH = 4  # its place among the values of WRITE_ROWS
 SEQ = 3
@@ -166,60 +164,6 @@ async def test_after_a_clean_stop_nobody_waits(logs: LogKeyspace) -> None:
         assert time.monotonic() - begun < SUSPICION_SECONDS
 
 
-async def test_an_owner_that_stops_hands_over_to_who_stands_by(logs: LogKeyspace, cassandra: ContactPoint) -> None:
-    inherited: list[Owner] = []
-
-    async def stand_by(checked: asyncio.Event) -> None:
-        async with owner(logs) as heir:
-            inherited.append(heir)
-            await checked.wait()
-
-    checked = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        async with owner(logs) as first:
-            await first.store.append([LogBatch(LOG, rows(1, 3)), LogBatch(OTHER, rows(1, 1))])
-            tasks.create_task(stand_by(checked))
-            await until(lambda: _beats(cassandra, logs, 2), "two processes beat")
-            await first.store.barrier()
-        await until(lambda: bool(inherited), "the heir owns the logs")
-        heir = inherited[0]
-        await heir.store.append(batch(LOG, rows(4, 4)))
-        await heir.store.barrier()
-        assert await everything(heir.store) == rows(1, 4)
-        changed = await heir.store.changes(shard_of(LOG), "", 10)
-        assert [(log, seq) for log, seq in changed.logs if log == LOG] == [(LOG, 4)]
-        assert heir.session.rows_written(WRITE_SEAL) == [], "it goes on under the same epoch"
-        assert heir.session.rows_written(WRITE_FENCE) == []
-        assert [values[EPOCH] for values in heir.session.rows_written(WRITE_ROWS)] == [1]
-        checked.set()
-
-
-async def test_with_a_write_in_doubt_nothing_is_handed_over(logs: LogKeyspace, cassandra: ContactPoint) -> None:
-    inherited: list[Owner] = []
-
-    async def stand_by(checked: asyncio.Event) -> None:
-        async with owner(logs) as heir:
-            inherited.append(heir)
-            await checked.wait()
-
-    checked = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        async with owner(logs) as first:
-            await first.store.append(batch(LOG, rows(1, 3)))
-            tasks.create_task(stand_by(checked))
-            await until(lambda: _beats(cassandra, logs, 2), "two processes beat")
-            first.session.always(WRITE_ROWS, Fault.LATE)
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await first.store.append(batch(LOG, [row(4, text="in doubt")]))
-        await until(lambda: bool(inherited), "the logs have an owner again")
-        heir = inherited[0]
-        assert heir.session.rows_written(WRITE_FENCE) == [(first.incarnation,)], "it took over"
-        await heir.store.append(batch(LOG, [row(4)]))
-        assert [values[EPOCH] for values in heir.session.rows_written(WRITE_ROWS)][-1] == 2
-        checked.set()
-
-
 async def test_a_recovery_that_nobody_waits_for_any_more_seals_only_once(logs: LogKeyspace) -> None:
     async with owner(logs) as it:
         it.session.next(WRITE_SEAL, Fault.LATE, Fault.LOST)
@@ -229,8 +173,3 @@ async def test_a_recovery_that_nobody_waits_for_any_more_seals_only_once(logs: L
         assert (await it.store.recover(LOG, 10)).head == EMPTY_HEAD
         await it.session.arrive()
         assert len(set(it.session.rows_written(WRITE_SEAL))) == 1
-
-
-async def _beats(point: ContactPoint, logs: LogKeyspace, count: int) -> bool:
-    async with cql(point) as connection:
-        return len(await connection.query(f"SELECT beat FROM {logs.name}.heartbeat")) == count  # noqa: S608

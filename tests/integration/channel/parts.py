@@ -11,6 +11,7 @@ from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
 from libs.bus import Bus
 from libs.bus.nats import nats_bus
+from libs.log_owners import LogRouter, Owners
 from libs.rpc.client import call, open_channel
 from libs.rpc.errors import TertuliaError
 from libs.rpc.server import new_server, served
@@ -81,6 +82,7 @@ class Parts:
         self.message_store = message_store
         self.channel = channel
         self.logs: log_pb2_grpc.LogServiceAsyncStub
+        self.router: LogRouter
         self.users: user_pb2_grpc.UserServiceAsyncStub
         self.channels: channel_pb2_grpc.ChannelServiceAsyncStub
         self.access: access_pb2_grpc.AccessServiceAsyncStub
@@ -151,6 +153,7 @@ async def running_parts(directory: Path, **settings: str) -> AsyncIterator[Parts
         )
         parts = Parts(nats, bus, link, message_store, channel)
         parts.logs, parts.access = logs, access
+        parts.router = LogRouter(Owners([to_message_store]))
         parts.users = user_pb2_grpc.UserServiceStub(to_channel)
         parts.channels = channel_pb2_grpc.ChannelServiceStub(to_channel)
         async with served(server, sockets["link"], [], 0):

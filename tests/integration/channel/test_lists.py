@@ -116,7 +116,7 @@ async def test_a_page_with_long_messages_is_short_and_the_next_goes_on(cast: Cas
 
 
 async def test_heads_of_logs_that_end_with_the_longest_messages_are_answers_that_a_client_takes(parts: Parts) -> None:
-    logs = Logs(parts.logs)
+    logs = Logs(parts.router)
     longest = event_pb2.Message(text="\N{SPEECH BALLOON}" * 10_000, custom_data="x" * 16_384)
     edited = event_pb2.MessageEdited(target_seq=1, message=longest)
     keys = [log_pb2.LogKey(application_id=APPLICATION, log_id=secrets.token_bytes(16)) for _ in range(160)]

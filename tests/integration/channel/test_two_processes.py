@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import event_pb2
-from tertulia_internal.message_store.v1 import log_pb2_grpc
 
 from libs.directory import Directory
 from libs.directory.cassandra import cassandra_directory
@@ -19,6 +18,7 @@ from libs.directory.keys import ChannelKey, MemberKey, UserKey
 from libs.directory.members import MemberState
 from libs.directory.sqlite import sqlite_directory
 from libs.directory.users import User
+from libs.log_owners import LogRouter, Owners
 from libs.rpc.client import open_channel
 from libs.rpc.errors import Unavailable
 from services.channel.changes import Changes, Draft
@@ -54,7 +54,7 @@ async def test_processes_without_a_lock_between_them_make_each_change_once(
     parts: Parts, directory: Directory, tmp_path: Path
 ) -> None:
     async with open_channel(f"unix:{tmp_path}/message_store") as to_message_store:
-        logs = Logs(log_pb2_grpc.LogServiceStub(to_message_store))
+        logs = Logs(LogRouter(Owners([to_message_store])))
         processes = [Changes(directory, logs, CollectorRegistry(), max_members=100) for _ in range(3)]
         wanted = Channel(KEY, new_log_id(), ChannelKind.GROUP, ChannelFields(), USERS[0], (), 1, 0, 1, None)
         first = first_steps(ChannelKind.GROUP, USERS[0], USERS[1:3], 1)

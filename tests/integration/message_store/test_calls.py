@@ -12,7 +12,7 @@ from tertulia_internal.bus.v1 import signal_pb2
 from tertulia_internal.message_store.v1 import log_pb2
 
 from libs.bus.subjects import HEADS, log_subject
-from libs.log_store import LogKey, shard_of
+from libs.log_store import SHARDS, LogKey, shard_of
 from libs.rpc.client import call
 from libs.rpc.errors import FieldsInvalid, InvalidArgument
 from tests.integration.message_store.process import MessageStore, item, message_store
@@ -58,17 +58,17 @@ async def test_doorbells_are_heard_in_order_with_frames_that_hold_the_events(
     assert events == await store.everything(log)
 
 
-async def test_a_digest_each_second_names_the_recent_heads_and_who_speaks(
+async def test_a_digest_each_second_names_the_recent_heads_and_the_shards_of_who_speaks(
     store: MessageStore, log: log_pb2.LogKey
 ) -> None:
     heard = await store.hear(HEADS)
     await store.append(item("1", log=log), item("2", log=log))
-    incarnation = (await store.heads([log])).incarnation
     heads: dict[bytes, int] = {}
     async with asyncio.timeout(SECONDS):
         while heads.get(log.log_id) != 2:
             digest = signal_pb2.HeadsDigest.FromString(await heard.get())
-            assert digest.incarnation == incarnation
+            assert digest.incarnation
+            assert list(digest.shards) == list(range(SHARDS))
             heads = {head.log_id: head.seq for head in digest.heads}
 
 

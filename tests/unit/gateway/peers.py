@@ -50,6 +50,8 @@ class Peers:
         """Cleared: authorisations wait."""
         self.authorising = asyncio.Event()
         self.appending = asyncio.Event()
+        self.moving: set[bytes] = set()
+        """Logs that are changing hands just now."""
         self.fail_before: list[TertuliaError] = []
         self.fail_after: list[TertuliaError] = []
         self.on_append: Callable[[log_pb2.AppendRequest], None] = lambda _: None
@@ -89,6 +91,8 @@ class Peers:
 
     def _append(self, item: log_pb2.AppendItem) -> log_pb2.AppendResult:
         log_id = item.log.log_id
+        if log_id in self.moving:
+            return log_pb2.AppendResult(refusal=log_pb2.APPEND_REFUSAL_WRONG_OWNER)
         known = self.seqs.get((log_id, item.client_id))
         if known is not None:
             return log_pb2.AppendResult(seq=known, time_ms=1)

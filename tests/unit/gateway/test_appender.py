@@ -8,8 +8,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import channel_pb2, error_pb2, event_pb2
 from tertulia_internal.channel.v1 import access_pb2_grpc
-from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+from tertulia_internal.message_store.v1 import log_pb2
 
+from libs.log_owners import LogRouter, Owners
+from libs.log_store import SHARDS, shard_of
 from libs.rpc.caller import Caller
 from libs.rpc.errors import ResourceExhausted, TertuliaError
 from libs.rpc.status import unavailable
@@ -26,10 +28,12 @@ from tests.unit.gateway.peers import MEMBER, Peers, no_limits, serving
 SECONDS = 2.0  # that a send is tried for
 
 ROOM = LogName("app", b"room".ljust(16, b"-"))
+ELSEWHERE = LogName("app", b"elsewhere".ljust(16, b"-"))
+"""In another shard."""
 
 
-def member(user_id: str, policy_version: int = 1) -> Grant:
-    grant = Grant(ROOM, "room", user_id)
+def member(user_id: str, policy_version: int = 1, log: LogName = ROOM) -> Grant:
+    grant = Grant(log, "room", user_id)
     grant.told(policy_version, 2, MEMBER, 0, blocked=False)
     return grant
 
@@ -83,6 +87,7 @@ class Stage:
         self.peers = Peers()
         self.now = 0.0
         self.appender: Appender
+        self.owners: Owners
 
 
 @pytest.fixture
@@ -95,8 +100,11 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
     async with serving(stage.peers, tmp_path) as channel:
         grants = Grants(access_pb2_grpc.AccessServiceStub(channel), 5, lambda _: 0)
-        stub = log_pb2_grpc.LogServiceStub(channel)
-        stage.appender = Appender(stub, grants, no_limits(), SECONDS, Stats(), batch_sizes(CollectorRegistry()), clock)
+        stage.owners = Owners([channel])
+        router = LogRouter(stage.owners)
+        stage.appender = Appender(
+            router, grants, no_limits(), SECONDS, Stats(), batch_sizes(CollectorRegistry()), clock
+        )
         async with running(stage.appender.run()):
             yield stage
 
@@ -124,6 +132,39 @@ async def test_a_batch_of_unknown_outcome_is_repeated_and_written_once(stage: St
     await alice.all_told()
     assert alice.seqs == {1: 1, 2: 2, 3: 3}
     assert stage.peers.texts[ROOM.log_id] == ["0", "1", "2"]
+
+
+async def test_what_is_changing_hands_waits_in_order_while_the_rest_goes_on(stage: Stage) -> None:
+    alice = Person(stage.appender)
+    there = member("alice", log=ELSEWHERE)
+    stage.peers.moving.add(ELSEWHERE.log_id)
+    alice.send("0", there)
+    await stage.peers.appending.wait()
+    for number in range(1, 4):
+        alice.send(str(number), there)
+        alice.send(f"here {number}")
+    await until(lambda: len(alice.seqs) == 3, "the others are acknowledged", 5)
+    assert ELSEWHERE.log_id not in stage.peers.texts
+    stage.peers.moving.clear()
+    await alice.all_told()
+    assert stage.peers.texts[ELSEWHERE.log_id] == ["0", "1", "2", "3"]
+    assert stage.peers.texts[ROOM.log_id] == ["here 1", "here 2", "here 3"]
+
+
+async def test_an_owner_that_does_not_answer_holds_up_nobody_but_its_own(stage: Stage, tmp_path: Path) -> None:
+    alice = Person(stage.appender)
+    for shard in range(SHARDS):
+        stage.owners.learn(shard, "")
+    stage.owners.learn(shard_of(ELSEWHERE), f"unix:{tmp_path}/nowhere")
+    there = member("alice", log=ELSEWHERE)
+    alice.send("there", there)
+    for number in range(3):
+        alice.send(f"here {number}")
+    await until(lambda: len(alice.seqs) == 3, "the others are acknowledged", 1)
+    stage.owners.learn(shard_of(ELSEWHERE), "")
+    alice.send("there, too", there)
+    await alice.all_told()
+    assert stage.peers.texts[ELSEWHERE.log_id] == ["there", "there, too"]
 
 
 async def test_after_its_time_a_send_is_said_to_be_unknown(stage: Stage) -> None:

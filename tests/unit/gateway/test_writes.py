@@ -8,8 +8,8 @@ from google.protobuf.message import Message
 from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import channel_pb2, error_pb2, event_pb2, message_pb2
 from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
-from tertulia_internal.message_store.v1 import log_pb2_grpc
 
+from libs.log_owners import LogRouter, Owners
 from libs.rpc.caller import Caller
 from libs.rpc.errors import TertuliaError
 from libs.runtime.process import running
@@ -89,10 +89,10 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     peers = Peers()
     async with serving(peers, tmp_path) as channel:
         grants = Grants(access_pb2_grpc.AccessServiceStub(channel), 60, lambda _: 0)
-        stub = log_pb2_grpc.LogServiceStub(channel)
-        appender = Appender(stub, grants, no_limits(), 5, Stats(), batch_sizes(CollectorRegistry()))
+        router = LogRouter(Owners([channel]))
+        appender = Appender(router, grants, no_limits(), 5, Stats(), batch_sizes(CollectorRegistry()))
         async with running(appender.run()):
-            yield Room(peers, MessageMethods(appender, grants, LogClient(stub), PageTokens("secret")))
+            yield Room(peers, MessageMethods(appender, grants, LogClient(router), PageTokens("secret")))
 
 
 async def refused(write: object) -> TertuliaError:

@@ -14,10 +14,11 @@ from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import channel_pb2, event_pb2, session_pb2
 from tertulia_internal.bus.v1 import signal_pb2
 from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
-from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
+from tertulia_internal.message_store.v1 import log_pb2
 from tertulia_internal.presence.v1 import presence_pb2, presence_pb2_grpc
 
 from libs.bus.subjects import log_subject, presence_subject
+from libs.log_owners import LogRouter, Owners
 from libs.rpc.caller import Caller
 from libs.rpc.client import open_channel
 from libs.rpc.errors import TertuliaError
@@ -228,7 +229,7 @@ class World:
         await self.begin.wait()
         logs = [self._log(key.log_id) for key in request.logs]
         return log_pb2.HeadsResponse(
-            heads=[log_pb2.Head(seq=log.head, policy_version=log.policy_version) for log in logs], incarnation="one"
+            heads=[log_pb2.Head(seq=log.head, policy_version=log.policy_version) for log in logs]
         )
 
     async def read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:  # noqa: ARG002
@@ -340,16 +341,16 @@ class Stage:
         self.world = world
         self.stats = Stats()
         access = access_pb2_grpc.AccessServiceStub(channel)
-        log_service = log_pb2_grpc.LogServiceStub(channel)
+        router = LogRouter(Owners([channel]))
         presence = presence_pb2_grpc.PresenceServiceStub(channel)
-        logs = LogClient(log_service)
+        logs = LogClient(router)
         self.hub = Hub(world.bus, logs, MAX_DELTA, self.stats)
         self.methods: dict[str, Method] = {}
         self.deliveries = Deliveries(access, MAX_MEMBERS)
         self.typing = TypingSignals(presence, MAX_MEMBERS)
         self.watches = Watches(world.bus, presence, Blocks(access), self.stats)
         grants = Grants(access, 5, self.hub.policy_version)
-        appender = Appender(log_service, grants, no_limits(), 5, self.stats, batch_sizes(CollectorRegistry()))
+        appender = Appender(router, grants, no_limits(), 5, self.stats, batch_sizes(CollectorRegistry()))
         self._sources = Sources(self.hub, logs, Inboxes(access), grants, MAX_DELTA, asyncio.Semaphore(1), self.stats)
         self._handlers = Handlers(
             appender,

@@ -6,10 +6,11 @@ import subprocess
 import pytest
 
 from libs.cassandra import Values
-from libs.log_store.cassandra.heartbeats import SUSPICION_SECONDS, State, Watch, place_of
+from libs.log_store.cassandra.heartbeats import SUSPICION_SECONDS, Member, State, Watch, place_of
 from libs.log_store.cassandra.vocabulary import Incarnation
 
 OTHER = Incarnation("other")
+BUS = "bus"
 LOOK_SECONDS = 0.5
 
 
@@ -21,7 +22,7 @@ class Heartbeats:
         self.now = 1_000.0
 
     def says(self, beat: int, state: State = State.OWNER, place: str = "") -> None:
-        self.rows = [(OTHER, beat, state.value, place)]
+        self.rows = [(OTHER, beat, state.value, place, "there", BUS)]
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def heartbeats() -> Heartbeats:
 
 @pytest.fixture
 def watch(heartbeats: Heartbeats) -> Watch:
-    return Watch(Incarnation("ours"), lambda: heartbeats.now)
+    return Watch(Member(Incarnation("ours"), "here", BUS), lambda: heartbeats.now)
 
 
 def look_for(heartbeats: Heartbeats, watch: Watch, seconds: float) -> bool:
@@ -100,10 +101,36 @@ def test_a_process_of_another_machine_is_not_judged_by_ids_here(heartbeats: Hear
     assert not watch.is_gone(OTHER)
 
 
-def test_only_who_was_seen_to_beat_stands_by(heartbeats: Heartbeats, watch: Watch) -> None:
-    heartbeats.says(7, State.STANDBY)
+def test_only_who_was_seen_to_beat_is_a_member(heartbeats: Heartbeats, watch: Watch) -> None:
+    heartbeats.says(7)
     watch.saw(heartbeats.rows)
-    assert (watch.anybody_stands_by(), watch.standbys()) == (True, [])
-    heartbeats.says(8, State.STANDBY)
+    assert (watch.members(), watch.knows_all()) == (set(), False)
+    heartbeats.says(8)
     watch.saw(heartbeats.rows)
-    assert watch.standbys() == [OTHER]
+    assert (watch.members(), watch.knows_all()) == ({OTHER}, True)
+    assert watch.address(OTHER) == "there"
+
+
+def test_who_is_leaving_is_asked_but_gets_nothing(heartbeats: Heartbeats, watch: Watch) -> None:
+    for beat in (7, 8):
+        heartbeats.says(beat, State.LEAVING)
+        watch.saw(heartbeats.rows)
+    assert watch.members() == set()
+    assert watch.shares_with_us(OTHER)
+
+
+def test_who_rings_elsewhere_shares_nothing(heartbeats: Heartbeats, watch: Watch) -> None:
+    for beat in (7, 8):
+        heartbeats.rows = [(OTHER, beat, State.OWNER.value, "", "there", "another bus")]
+        watch.saw(heartbeats.rows)
+    assert watch.members() == set()
+    assert not watch.shares_with_us(OTHER)
+    assert watch.rings_elsewhere(OTHER)
+
+
+def test_rows_of_those_who_died_long_ago_are_not_waited_for(heartbeats: Heartbeats, watch: Watch) -> None:
+    heartbeats.says(7)
+    assert not look_for(heartbeats, watch, 2 * LOOK_SECONDS)
+    assert not watch.knows_all()
+    look_for(heartbeats, watch, 2 * LOOK_SECONDS)
+    assert watch.knows_all()

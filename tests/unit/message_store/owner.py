@@ -138,6 +138,7 @@ class TroubledStore:
 
     def __init__(self, store: LogStore) -> None:
         self._store = store
+        self.shards = store.shards
         self.before_append: Callable[[Sequence[LogBatch]], None] = lambda _: None
         """Called with what is to be written. Raises what is to go wrong."""
         self.after_append: Callable[[Sequence[LogBatch]], None] = lambda _: None
@@ -248,7 +249,7 @@ class Owner:
         self.store = TroubledStore(store)
         self.bus = RememberingBus()
         self.states = LogStates(self.store, memory_bytes, remembered_events)
-        self.publisher = Publisher(self.bus, "incarnation")
+        self.publisher = Publisher(self.bus, "incarnation", store.shards)
         self.now_ms = NOW
         self.committer = Committer(
             self.store, self.states, self.publisher, AppendMetrics(self.registry), lambda: self.now_ms

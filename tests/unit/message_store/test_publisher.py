@@ -62,7 +62,7 @@ async def test_doorbells_stay_below_the_limit_of_the_bus(owner: Owner) -> None:
 
 async def test_heads_are_announced_while_they_are_recent() -> None:
     bus, clock = RememberingBus(), Clock()
-    publisher = Publisher(bus, "incarnation", clock)
+    publisher = Publisher(bus, "incarnation", [3, 5], clock)
     await publisher.ring([Appended(LOG, [], EMPTY_HEAD._replace(seq=Seq(3)))])
     clock.now = 6
     await publisher.ring([Appended(OTHER, [], EMPTY_HEAD._replace(seq=Seq(1)))])
@@ -78,13 +78,13 @@ async def test_heads_are_announced_while_they_are_recent() -> None:
 
 async def test_a_digest_is_published_even_when_nothing_was_written() -> None:
     bus = RememberingBus()
-    await Publisher(bus, "incarnation").announce_heads()
-    assert digests(bus) == [signal_pb2.HeadsDigest(incarnation="incarnation")]
+    await Publisher(bus, "incarnation", [3, 5]).announce_heads()
+    assert digests(bus) == [signal_pb2.HeadsDigest(incarnation="incarnation", shards=[3, 5])]
 
 
 async def test_very_many_heads_are_several_digests_below_the_limit_of_the_bus() -> None:
     bus = RememberingBus()
-    publisher = Publisher(bus, "incarnation")
+    publisher = Publisher(bus, "incarnation", [3, 5])
     logs = [LogKey("app", number.to_bytes(16)) for number in range(30_000)]
     await publisher.ring([Appended(log, [], EMPTY_HEAD._replace(seq=Seq(1 << 52))) for log in logs])
     await publisher.announce_heads()

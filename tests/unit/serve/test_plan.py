@@ -60,6 +60,23 @@ def test_several_gateways_have_names_addresses_and_logs_of_their_own() -> None:
     assert set(second.needs) == set(first.needs)
 
 
+def test_several_message_stores_share_the_logs_and_all_of_them_may_be_asked() -> None:
+    elsewhere = Elsewhere(cassandra="10.0.0.1", keyspace="chat")
+    planned = plan(PLACES, Ports([7420], 7480, 4222, None), elsewhere, message_stores=2, verbose=False)
+    parts = {part.name: part for part in planned}
+    first, second = (
+        parts[name].environment["TERTULIA_MESSAGE_STORE_LISTEN"] for name in ("message_store", "message_store-2")
+    )
+    assert second == "unix:/data/run/message_store-2.sock"
+    assert parts["gateway"].environment["TERTULIA_GATEWAY_MESSAGE_STORE"] == f"{first},{second}"
+    assert parts["channel"].environment["TERTULIA_CHANNEL_MESSAGE_STORE"] == f"{first},{second}"
+
+
+def test_an_sqlite_file_is_not_shared() -> None:
+    with pytest.raises(CannotStart, match="--message-stores needs --cassandra"):
+        plan(PLACES, Ports([7420], 7480, 4222, None), HERE, message_stores=2, verbose=False)
+
+
 def test_verbose_parts_log_to_standard_error() -> None:
     ports = Ports([7420], 7480, 4222, None)
     assert {part.log for part in plan(PLACES, ports, HERE, verbose=True)} == {None}

@@ -1,0 +1,108 @@
+"""Writers to many logs that never stop, and what they were promised."""
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+
+from tertulia_internal.message_store.v1 import log_pb2
+
+from libs.log_owners.router import is_moving
+from libs.log_store import shard_of
+from libs.rpc.errors import TertuliaError
+from tests.integration.message_store.process import item
+from tests.support.message_stores import MessageStores
+from tests.support.ports import until
+
+
+class SpreadLoad:
+    """For each log a writer: one message at a time, tried again until it is acknowledged. Writers of one group share requests."""
+
+    def __init__(self, stores: MessageStores, logs: int, groups: int = 8, pause_seconds: float = 0.0) -> None:
+        """`pause_seconds`: of each writer between two messages, as long as nobody calls `hurry`."""
+        self._stores = stores
+        self._pause_seconds = pause_seconds
+        self._hurry = asyncio.Event()
+        self._stopping = False
+        self.logs = [log_pb2.LogKey(application_id="app", log_id=os.urandom(16)) for _ in range(logs)]
+        self._groups = [self.logs[number::groups] for number in range(groups)]
+        self.acknowledged: dict[bytes, list[int]] = {log.log_id: [] for log in self.logs}
+        """The seqs of each log's messages, in order."""
+        self.last: dict[bytes, float] = {}
+        """When each log had its newest acknowledgement."""
+        self.longest: dict[bytes, float] = {}
+        """The longest that each log had none, since `forget_pauses`."""
+        self.failures = 0
+        """Tries that ended with an error."""
+        self.moves = 0
+        """Tries that came to a wrong owner."""
+
+    def of_shards(self, shards: Iterable[int]) -> list[log_pb2.LogKey]:
+        wanted = set(shards)
+        return [log for log in self.logs if shard_of(log) in wanted]
+
+    def forget_pauses(self) -> None:
+        self.longest.clear()
+
+    def hurry(self, *, on: bool) -> None:
+        """Have all write without pauses, or with them again."""
+        if on:
+            self._hurry.set()
+        else:
+            self._hurry.clear()
+
+    async def _write(self, group: list[log_pb2.LogKey]) -> None:
+        while not self._stopping:
+            items = [item(f"id-{len(self.acknowledged[log.log_id]) + 1}", log=log) for log in group]
+            outcomes = await self._stores.router.append(items, 5)
+            now = time.monotonic()
+            for asked, outcome in zip(items, outcomes, strict=True):
+                if isinstance(outcome, TertuliaError):
+                    self.failures += 1
+                elif is_moving(outcome):
+                    self.moves += 1
+                else:
+                    assert not outcome.refusal
+                    self._note(asked.log.log_id, outcome.seq, now)
+            if any(isinstance(outcome, TertuliaError) or is_moving(outcome) for outcome in outcomes):
+                await asyncio.sleep(0.02)  # the pace of a client that tries again
+            elif self._pause_seconds:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause_seconds):
+                        await self._hurry.wait()
+                await asyncio.sleep(0)
+
+    def _note(self, log_id: bytes, seq: int, now: float) -> None:
+        self.acknowledged[log_id].append(seq)
+        pause = now - self.last.get(log_id, now)
+        self.longest[log_id] = max(self.longest.get(log_id, 0.0), pause)
+        self.last[log_id] = now
+
+    async def all_acknowledged_since(self, moment: float, logs: Iterable[log_pb2.LogKey], seconds: float = 60) -> None:
+        wanted = [log.log_id for log in logs]
+        await until(lambda: all(self.last.get(log_id, 0) > moment for log_id in wanted), "all are written to", seconds)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """They write while the body runs; then every log must hold what was acknowledged, once and in order."""
+        async with asyncio.TaskGroup() as tasks:
+            for group in self._groups:
+                tasks.create_task(self._write(group))
+            await self.all_acknowledged_since(0, self.logs)
+            yield
+            self.hurry(on=True)
+            await self.all_acknowledged_since(time.monotonic(), self.logs)
+            self._stopping = True
+        await self.check()
+
+    async def check(self) -> None:
+        for log in self.logs:
+            events = await self._stores.everything(log)
+            assert [event.seq for event in events] == list(range(1, len(events) + 1))
+            ids = [event.client_id for event in events]
+            assert [client_id for client_id, times in Counter(ids).items() if times > 1] == []
+            seqs = {event.client_id: event.seq for event in events}
+            acknowledged = self.acknowledged[log.log_id]
+            assert [seqs.get(f"id-{number + 1}") for number in range(len(acknowledged))] == acknowledged
