@@ -1,4 +1,4 @@
-"""A gRPC server on asyncio: HTTP/2 by the `h2` library, payloads written and read directly.
+"""gRPC on asyncio: HTTP/2 by the `h2` library, payloads written and read directly.
 
     server.py      handlers by path, listening, the drain
     connection.py  one connection: frames in and out, limits, keepalive
@@ -7,6 +7,9 @@
     request.py     what a call's headers say
     ending.py      what a call's last headers say
     standard.py    health and reflection
+    services.py    services of generated code as handlers, and many calls on one stream
+    link.py        a client that calls them so, as stubs want it
+    client.py      its connection
 
 Why beside grpcio: there a write costs 47 µs whatever it holds, half of it to wake threads; here a third. h2 keeps headers,
 settings, resets and what the peer's windows allow; the payload of DATA frames never passes through it, for it takes 20 to

@@ -12,7 +12,7 @@ from libs.http2.ending import BEGINNING, OK, Headers, ending_of
 from libs.http2.limits import STREAM_WINDOW
 from libs.http2.messages import PREFIX_BYTES, Messages
 from libs.http2.request import Metadata, Request
-from libs.rpc.errors import ResourceExhausted, TertuliaError
+from libs.rpc.errors import InvalidArgument, ResourceExhausted, TertuliaError
 from libs.rpc.transport import TransportGone
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PREFIX = struct.Struct("!BI")  # compressed, length
 _DATA_AND_PREFIX = struct.Struct("!BHBBIBI")  # length (24 bits), type, flags, stream; and the prefix
 _RETRY_MS = 1_000
+_REQUEST_SECONDS = 10.0  # for the one message of a unary call whose headers have come
 
 
 class Call:
@@ -74,6 +75,22 @@ class Call:
             self._release(size)
             if self._held:
                 self._lend()
+        return message
+
+    async def only_message(self) -> bytes:
+        """The one message that the client of a unary call sends.
+
+        Raises:
+            InvalidArgument: FRAME_INVALID: there was none, or not in time.
+            TertuliaError, TransportGone: as `read`.
+        """
+        try:
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                message = await self.read()
+        except TimeoutError:
+            raise _no_message("the request did not come in time") from None
+        if message is None:
+            raise _no_message("the call ended without a request")
         return message
 
     async def write(self, data: bytes) -> None:
@@ -222,6 +239,10 @@ class Call:
             self._connection.grant(self.id, self._owed)
             self._window += self._owed
             self._owed = 0
+
+
+def _no_message(what: str) -> InvalidArgument:
+    return InvalidArgument(what, error_pb2.ERROR_REASON_FRAME_INVALID)
 
 
 def _too_much_unfinished() -> ResourceExhausted:

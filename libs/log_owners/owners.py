@@ -8,8 +8,9 @@ import grpc
 import structlog
 from tertulia_internal.message_store.v1 import log_pb2_grpc, owner_pb2, owner_pb2_grpc
 
+from libs.http2.link import Link, as_channel, open_link
 from libs.log_store.types import SHARDS
-from libs.rpc.client import call, open_channel
+from libs.rpc.client import call
 from libs.rpc.errors import TertuliaError
 
 log = structlog.get_logger()
@@ -19,7 +20,6 @@ ANYBODY = ""
 
 _ASK_SECONDS = 1.0
 _LATER_SECONDS = 0.05  # how much later than the first one others are still heard
-_LISTS = ("ipv4:", "ipv6:")  # addresses of gRPC's that have commas themselves
 
 
 class Owners:
@@ -31,7 +31,7 @@ class Owners:
         self._first = list(first)
         self._table: list[str] | None = None
         """None: one process owns everything, as far as known."""
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._links: dict[str, Link] = {}
         self._stubs: dict[str, log_pb2_grpc.LogServiceAsyncStub] = {}
         self._asking: asyncio.Task[None] | None = None
 
@@ -94,16 +94,17 @@ class Owners:
     def _channel(self, address: str) -> grpc.aio.Channel:
         if address == ANYBODY:
             return self._first[0]
-        channel = self._channels.get(address)
-        if channel is None:
-            channel = self._channels[address] = open_channel(address)
-        return channel
+        link = self._links.get(address)
+        if link is None:
+            link = self._links[address] = Link(address)
+        return as_channel(link)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connections to addresses that were learnt."""
         if self._asking is not None:
             self._asking.cancel()
-        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+        for link in self._links.values():
+            link.close()
 
 
 async def _list_owners(channel: grpc.aio.Channel) -> owner_pb2.ListOwnersResponse | None:
@@ -133,10 +134,10 @@ def _table(answers: Sequence[owner_pb2.ListOwnersResponse]) -> list[str] | None:
 @asynccontextmanager
 async def message_store_at(addresses: str) -> AsyncIterator[Owners]:
     """The processes of message_store, to begin with those at some addresses, with commas between them."""
-    parts = [addresses] if addresses.startswith(_LISTS) else addresses.split(",")
     async with AsyncExitStack() as connections:
-        owners = Owners([await connections.enter_async_context(open_channel(part.strip())) for part in parts])
+        links = [await connections.enter_async_context(open_link(part.strip())) for part in addresses.split(",")]
+        owners = Owners(links)
         try:
             yield owners
         finally:
-            await owners.close()
+            owners.close()

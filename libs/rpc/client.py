@@ -1,8 +1,8 @@
 """Calls from one service to another: kept-alive channels, a deadline on every call, errors as exceptions."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from typing import Protocol, TypeVar
 
 import grpc
 from tertulia.chat.v1 import error_pb2
@@ -13,6 +13,9 @@ from libs.rpc.status import from_rpc_error
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+Request_contra = TypeVar("Request_contra", contravariant=True)
+Response_co = TypeVar("Response_co", covariant=True)
+Metadata = Sequence[tuple[str, str | bytes]]
 
 CALL_SECONDS = 5.0
 """The usual deadline of a call inside the cluster."""
@@ -39,6 +42,12 @@ _OPTIONS: Sequence[tuple[str, int | str]] = (
 )
 
 
+class UnaryMethod(Protocol[Request_contra, Response_co]):
+    """A method of a stub, on a gRPC channel or on a link (`libs.http2.link`)."""
+
+    def __call__(self, request: Request_contra, /, *, timeout: float, metadata: Metadata) -> Awaitable[Response_co]: ...
+
+
 def open_channel(
     address: str, options: Sequence[tuple[str, int]] = (), root_certificates: bytes = b""
 ) -> grpc.aio.Channel:
@@ -57,7 +66,7 @@ def open_channel(
 
 
 async def call(
-    method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+    method: UnaryMethod[Request, Response],
     request: Request,
     *,
     caller: Caller | None = None,
@@ -105,7 +114,7 @@ async def parts_of(
         answer.cancel()
 
 
-def _metadata(caller: Caller | None) -> list[tuple[str, str | bytes]]:
+def _metadata(caller: Caller | None) -> Metadata:
     metadata: list[tuple[str, str | bytes]] = []
     if caller is not None:
         metadata.append((CALLER_KEY, encode_caller(caller)))

@@ -16,6 +16,8 @@ DOMAIN = "tertulia"
 _REASON_PREFIX = "ERROR_REASON_"
 _TRANSPORT_FAILED = "the service that does this gave no answer; try again"
 
+_CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
 _REASON_OF_CODE: Mapping[grpc.StatusCode, error_pb2.ErrorReason.ValueType] = {
     # a connection that broke, or a server that stopped, may have received the call
     grpc.StatusCode.UNAVAILABLE: error_pb2.ERROR_REASON_OUTCOME_UNKNOWN,
@@ -84,9 +86,13 @@ def from_failure(failure: session_pb2.Failure) -> TertuliaError:
 def from_rpc_error(error: grpc.aio.AioRpcError) -> TertuliaError:
     """The error that a service raised, made again; or one for what gRPC itself reports."""
     status = _status_of(error)
-    if status is None:
-        return _from_transport(error)
-    reason = _REASON_OF_CODE.get(error.code(), error_pb2.ERROR_REASON_INTERNAL)
+    return _from_transport(error) if status is None else from_status(status)
+
+
+def from_status(status: status_pb2.Status) -> TertuliaError:
+    """The error that a service raised, made again."""
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    reason = _REASON_OF_CODE.get(code, error_pb2.ERROR_REASON_INTERNAL)
     metadata: dict[str, str] = {}
     retry_after_ms = 0
     violations: list[FieldViolation] = []
@@ -102,7 +108,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> TertuliaError:
             violations = [FieldViolation(v.field, v.description) for v in bad.field_violations]
         elif detail.Unpack(retry):
             retry_after_ms = retry.retry_delay.ToMilliseconds()
-    made = CLASS_OF_CODE.get(error.code(), Internal)
+    made = CLASS_OF_CODE.get(code, Internal)
     return made(status.message, reason, metadata=metadata, retry_after_ms=retry_after_ms, field_violations=violations)
 
 

@@ -26,7 +26,6 @@ SESSION_SERVICE = session_pb2.DESCRIPTOR.services_by_name["SessionService"]
 CARRIER_SERVICE = carrier_pb2.DESCRIPTOR.services_by_name["CarrierService"]
 SERVICE_NAMES: Sequence[str] = [service.full_name for service in (SESSION_SERVICE, *OWN, *PASSED_ON)]
 _ACTING_USER_KEY = "tertulia-user"
-_REQUEST_SECONDS = 10.0  # for the one message of a call whose headers have come
 
 
 @asynccontextmanager
@@ -107,18 +106,7 @@ def _unary(path: str, method: Method, tokens: Tokens, figures: CallFigures) -> H
             identity = await tokens.authenticate(call.metadata)
             metadata = call.metadata
             user_id = next((value for key, value in metadata if key == _ACTING_USER_KEY and isinstance(value, str)), "")
-            response = await method(acting_as(identity.caller, user_id), await _request(call))
+            response = await method(acting_as(identity.caller, user_id), await call.only_message())
         await call.answer(response)
 
     return unary
-
-
-async def _request(call: Call) -> bytes:
-    try:
-        async with asyncio.timeout(_REQUEST_SECONDS):
-            request = await call.read()
-    except TimeoutError:
-        raise frame_invalid("the request did not come in time") from None
-    if request is None:
-        raise frame_invalid("the call ended without a request")
-    return request

@@ -9,8 +9,8 @@ from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc, owner_pb2,
 
 from libs.bus.nats import nats_bus
 from libs.bus.port import BusUnavailable
+from libs.http2.services import Services
 from libs.log_store import Millis
-from libs.rpc.server import new_server, served
 from libs.runtime.metrics import metrics_served, new_registry
 from libs.runtime.process import every, running, settle_memory
 from services.message_store.committer import Committer
@@ -46,13 +46,14 @@ async def run(settings: MessageStoreSettings, stop: asyncio.Event) -> None:
         publisher = Publisher(bus, incarnation, store.shards)
         committer = Committer(store, states, publisher, AppendMetrics(registry), _now_ms)
         measure_memory(states, lambda: store.commits, registry)
-        server = new_server(registry)
-        log_pb2_grpc.add_LogServiceServicer_to_server(LogService(committer, LogReader(store, states), store), server)
-        owner_pb2_grpc.add_OwnerServiceServicer_to_server(OwnerService(ring), server)
+        services = Services(registry)
+        log_service = LogService(committer, LogReader(store, states), store)
+        log_pb2_grpc.add_LogServiceServicer_to_server(log_service, services)  # type: ignore[arg-type] # it has what is used
+        owner_pb2_grpc.add_OwnerServiceServicer_to_server(OwnerService(ring), services)  # type: ignore[arg-type] # likewise
         async with (
             metrics_served(settings.metrics_listen, registry),
             running(committer.run(), every(ANNOUNCE_SECONDS, publisher.announce_heads)),
-            served(server, settings.listen, SERVICES, settings.drain_seconds),
+            services.served(settings.listen, SERVICES, settings.drain_seconds),
         ):
             settle_memory()
             await stop.wait()

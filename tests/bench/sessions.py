@@ -9,7 +9,7 @@ from tertulia.chat.v1 import event_pb2, session_pb2
 from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 from tertulia_internal.wire.v1 import raw_pb2
 
-from tests.bench.http2 import Connection, StreamEnded, connect
+from libs.http2.client import Connection, StreamEnded, connect
 from tests.bench.ledger import Delivery, Ledger
 
 TEXT_BYTES = 200
@@ -111,11 +111,11 @@ class Session:
             if log != self._inbox:
                 self._ledger.fault(f"{self.user_id} got a slice of a stranger's log")
             return
-        delivery = Delivery(log, piece.from_seq, piece.to_seq, self._connection.received_ns)
+        delivery = Delivery(log, piece.from_seq, piece.to_seq, int(self._connection.received_at))
         self.cursors[log] = self._ledger.delivered(cursor, delivery, len(piece.events))
 
     def _on_acks(self, acks: Sequence[bytes]) -> None:
-        now_ns = self._connection.received_ns
+        now_ns = int(self._connection.received_at)
         for encoded in acks:
             ack = session_pb2.Ack.FromString(encoded)
             self._ledger.acked(ack.request_id, ack.seq, now_ns)

@@ -1,6 +1,8 @@
-"""What a caller of one of our servers learns when something goes wrong (I10): a real server, a real client."""
+"""What a caller of one of our servers learns when something goes wrong (I10): real servers, real clients, each way to call."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import grpc
@@ -12,27 +14,55 @@ from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import error_pb2
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
+from libs.http2.link import open_link
+from libs.http2.services import Services
 from libs.rpc.caller import decode_caller
 from libs.rpc.client import call, open_channel
-from libs.rpc.errors import Internal, InvalidArgument, NotFound, TertuliaError, Unavailable
+from libs.rpc.errors import (
+    DeadlineExceeded,
+    FieldViolation,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    TertuliaError,
+    Unavailable,
+    Unimplemented,
+)
 from libs.rpc.server import new_server, served
 
+REFUSAL = ResourceExhausted(
+    "kein Grüßgott: 100 % verloren",
+    error_pb2.ERROR_REASON_LIMIT_REACHED,
+    metadata={"a": "b"},
+    retry_after_ms=1_500,
+    field_violations=[FieldViolation("queries[0]", "is one too many")],
+)
 PATH = "/tertulia_internal.message_store.v1.LogService/"
 
 
 class Faulty(log_pb2_grpc.LogServiceServicer):
     """Each of its methods fails in another way."""
 
-    async def Append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:  # noqa: N802
-        raise NotImplementedError
+    def __init__(self) -> None:
+        self.given_up = asyncio.Event()
+
+    async def Append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:  # noqa: ARG002, N802
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.given_up.set()
+        return log_pb2.AppendResponse()
 
     async def Changes(self, request: log_pb2.ChangesRequest, context: object) -> log_pb2.ChangesResponse:  # noqa: N802
         raise NotImplementedError
 
     async def MentionCounts(  # noqa: N802
-        self, request: log_pb2.MentionCountsRequest, context: object
+        self,
+        request: log_pb2.MentionCountsRequest,  # noqa: ARG002
+        context: object,  # noqa: ARG002
     ) -> log_pb2.MentionCountsResponse:
-        raise NotImplementedError
+        raise REFUSAL
 
     async def Read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:  # noqa: ARG002, N802
         raise ValueError("the password is hunter2")
@@ -56,16 +86,33 @@ class Faulty(log_pb2_grpc.LogServiceServicer):
 
 
 @pytest.fixture
-async def channel(tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
-    server = new_server(CollectorRegistry())
-    log_pb2_grpc.add_LogServiceServicer_to_server(Faulty(), server)
+def faulty() -> Faulty:
+    return Faulty()
+
+
+@pytest.fixture(params=["grpcio", "libs.http2", "a link"])
+async def channel(request: pytest.FixtureRequest, tmp_path: Path, faulty: Faulty) -> AsyncIterator[grpc.aio.Channel]:
     address = f"unix:{tmp_path}/server"
-    async with served(server, address, [], 0), open_channel(address) as channel:
+    served_by = grpcio_serves(faulty, address) if request.param == "grpcio" else we_serve(faulty, address)
+    connected = open_link(address) if request.param == "a link" else open_channel(address)
+    async with served_by, connected as channel:
         yield channel
 
 
+def grpcio_serves(faulty: Faulty, address: str) -> AbstractAsyncContextManager[str]:
+    server = new_server(CollectorRegistry())
+    log_pb2_grpc.add_LogServiceServicer_to_server(faulty, server)
+    return served(server, address, [], 0)
+
+
+def we_serve(faulty: Faulty, address: str) -> AbstractAsyncContextManager[str]:
+    services = Services(CollectorRegistry())
+    log_pb2_grpc.add_LogServiceServicer_to_server(faulty, services)  # type: ignore[arg-type] # it has what is used
+    return services.served(address, [], 0)
+
+
 async def failure(channel: grpc.aio.Channel, method: str, request: bytes = b"") -> TertuliaError:
-    raw: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(PATH + method)
+    raw: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(PATH + method, bytes, bytes)
     with pytest.raises(TertuliaError) as raised:
         await call(raw, request)
     return raised.value
@@ -90,14 +137,39 @@ async def test_a_request_that_cannot_be_parsed_is_the_callers_mistake(channel: g
     assert str(error) == "the request cannot be parsed"
 
 
+@pytest.mark.parametrize("channel", ["grpcio"], indirect=True)
 async def test_the_reason_of_a_newer_version_is_passed_over_and_the_code_stays(channel: grpc.aio.Channel) -> None:
     error = await failure(channel, "Counts")
     assert isinstance(error, NotFound)
     assert str(error) == "no such moon"
 
 
-async def test_where_nothing_listens_the_outcome_is_unknown_and_no_address_is_told(tmp_path: Path) -> None:
-    async with open_channel(f"unix:{tmp_path}/nobody") as channel:
+async def test_a_refusal_arrives_with_all_that_it_says(channel: grpc.aio.Channel) -> None:
+    error = await failure(channel, "MentionCounts")
+    assert isinstance(error, ResourceExhausted)
+    assert vars(error) == vars(REFUSAL)
+
+
+async def test_a_method_that_is_not_there_is_said_not_to_be(channel: grpc.aio.Channel) -> None:
+    error = await failure(channel, "Forget")
+    assert isinstance(error, Unimplemented)
+    assert error.reason == error_pb2.ERROR_REASON_METHOD_UNKNOWN
+
+
+async def test_who_waits_no_longer_than_a_deadline_is_told_so_and_the_work_is_given_up(
+    channel: grpc.aio.Channel, faulty: Faulty
+) -> None:
+    with pytest.raises(DeadlineExceeded):
+        await call(channel.unary_unary(PATH + "Append", bytes, bytes), b"", timeout=0.05)
+    async with asyncio.timeout(5):
+        await faulty.given_up.wait()
+
+
+@pytest.mark.parametrize("connect", [open_channel, open_link])
+async def test_where_nothing_listens_the_outcome_is_unknown_and_no_address_is_told(
+    tmp_path: Path, connect: Callable[[str], AbstractAsyncContextManager[grpc.aio.Channel]]
+) -> None:
+    async with connect(f"unix:{tmp_path}/nobody") as channel:
         error = await failure(channel, "Read")
     assert isinstance(error, Unavailable)
     assert error.reason == error_pb2.ERROR_REASON_OUTCOME_UNKNOWN

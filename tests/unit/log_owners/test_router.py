@@ -9,11 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc, owner_pb2, owner_pb2_grpc
 
-from libs.log_owners import LogRouter, Owners
+from libs.http2.services import Services
+from libs.log_owners import LogRouter, message_store_at
 from libs.log_store import SHARDS, Shards, shard_of
-from libs.rpc.client import open_channel
 from libs.rpc.errors import TertuliaError, Unavailable
-from libs.rpc.server import new_server, served
 
 KEYS = [log_pb2.LogKey(application_id="app", log_id=number.to_bytes(16)) for number in range(64)]
 SECONDS = 5.0
@@ -110,12 +109,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         addresses = [f"unix:{tmp_path}/{number}" for number in range(3)]
         stores = [Store(address, table, lengths) for address in addresses]  # type: ignore[abstract] # the rest is not called
         for store in stores:
-            server = new_server(CollectorRegistry())
-            log_pb2_grpc.add_LogServiceServicer_to_server(store, server)
-            owner_pb2_grpc.add_OwnerServiceServicer_to_server(store, server)
-            await stack.enter_async_context(served(server, store.address, [], 0))
-        owners = Owners([await stack.enter_async_context(open_channel(stores[0].address))])
-        stack.push_async_callback(owners.close)
+            services = Services(CollectorRegistry())
+            log_pb2_grpc.add_LogServiceServicer_to_server(store, services)  # type: ignore[arg-type] # it has what is used
+            owner_pb2_grpc.add_OwnerServiceServicer_to_server(store, services)  # type: ignore[arg-type] # likewise
+            await stack.enter_async_context(services.served(store.address, [], 0))
+        owners = await stack.enter_async_context(message_store_at(stores[0].address))
         world = World(stores, LogRouter(owners), table)
         world.move(range(SHARDS), stores[0])
         yield world

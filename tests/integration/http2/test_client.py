@@ -1,4 +1,4 @@
-"""The generator's HTTP/2 against a real gRPC server."""
+"""Our client against a real gRPC server."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from tests.bench.http2 import Connection, StreamEnded, connect
+from libs.http2.client import Connection, StreamEnded, connect
 
 PATH = "/test.Echo/Talk"
 Context = grpc.aio.ServicerContext[bytes, bytes]

@@ -1,0 +1,184 @@
+"""Unary calls to another service over one stream: what a gRPC stub needs of a channel."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar, cast
+
+import grpc
+from google.rpc import status_pb2
+from tertulia.chat.v1 import error_pb2
+from tertulia_internal.link.v1 import link_pb2
+
+from libs.http2.client import Connection, StreamEnded, connect
+from libs.rpc.client import Metadata, UnaryMethod
+from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, Unavailable
+from libs.rpc.status import from_status
+
+LINK_PATH = f"/{link_pb2.DESCRIPTOR.services_by_name['LinkService'].full_name}/Open"
+
+_MAX_UNSENT_BYTES = 64 * 1024 * 1024  # of requests that the server does not read; beyond it calls are refused
+_LOOK_SECONDS = 2.5  # how late silence may be noticed
+_SILENCE_SECONDS = 10.0  # of a link, before we ask whether the server is still there
+_PONG_SECONDS = 5.0  # and before we believe that it is not
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class Link:
+    """Calls one process, which serves `libs.http2.services`. Made by `open_link`.
+
+    It connects when it is first called, and again whenever it is called after the connection broke.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._connecting = asyncio.Lock()
+        self._wires: set[_Wire] = set()
+        self._newest: _Wire | None = None
+        self._ids = itertools.count(1)
+
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: Callable[[Request], bytes],
+        response_deserializer: Callable[[bytes], Response],
+        _registered_method: bool = False,
+    ) -> UnaryMethod[Request, Response]:
+        """As `grpc.aio.Channel.unary_unary`; what it makes raises as `libs.rpc.client.call` does."""
+
+        async def call(request: Request, /, *, timeout: float, metadata: Metadata = ()) -> Response:
+            return response_deserializer(await self._call(method, request_serializer(request), timeout, metadata))
+
+        return call
+
+    def close(self) -> None:
+        """Hang up; open calls fail."""
+        for wire in list(self._wires):
+            wire.hang_up()
+
+    async def _call(self, method: str, request: bytes, timeout: float, metadata: Metadata) -> bytes:
+        call = link_pb2.OpenRequest(
+            call_id=next(self._ids), method=method, request=request, timeout_ms=max(1, int(timeout * 1_000))
+        )
+        for key, value in metadata:
+            call.metadata.add(key=key, value=value.encode() if isinstance(value, str) else value)
+        try:
+            async with asyncio.timeout(timeout):
+                wire = self._newest
+                if wire is None or not wire.usable:
+                    wire = await self._connected()
+                return await wire.call(call)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                "the service that does this took too long; try again", error_pb2.ERROR_REASON_DEADLINE_EXCEEDED
+            ) from None
+
+    async def _connected(self) -> "_Wire":
+        async with self._connecting:  # whoever waited for another's connection takes it
+            if self._newest is not None and self._newest.usable:
+                return self._newest
+            try:
+                connection = await connect(self._address, asyncio.get_running_loop().time)
+            except (OSError, StreamEnded) as error:
+                raise _broken() from error
+            wire = self._newest = _Wire(connection, self._wires)
+            return wire
+
+
+@asynccontextmanager
+async def open_link(address: str) -> AsyncIterator[grpc.aio.Channel]:
+    """A link to the service at `host:port`, `dns:///name:port` or `unix:/path` while the body runs; see `as_channel`."""
+    link = Link(address)
+    try:
+        yield as_channel(link)
+    finally:
+        link.close()
+
+
+def as_channel(link: Link) -> grpc.aio.Channel:
+    """A link as stubs ask for it. It has `unary_unary` only."""
+    return cast("grpc.aio.Channel", link)
+
+
+class _Wire:
+    """One connection with its stream, and the calls that are open on it. It takes itself off `among` when it is gone."""
+
+    def __init__(self, connection: Connection, among: set["_Wire"]) -> None:
+        self.usable = True
+        """It takes new calls."""
+        self._connection = connection
+        self._among = among
+        self._open: dict[int, asyncio.Future[bytes]] = {}
+        self._pinged = False
+        self._loop = asyncio.get_running_loop()
+        self._looking = self._loop.call_later(_LOOK_SECONDS, self._look_after)
+        among.add(self)
+        connection.on_drain = self._drain
+        self._stream = connection.call(LINK_PATH, [], self._on_response)
+        self._stream.ended.add_done_callback(lambda _: self._gone())
+
+    async def call(self, call: link_pb2.OpenRequest) -> bytes:
+        if self._stream.unsent_bytes > _MAX_UNSENT_BYTES:
+            raise ResourceExhausted(
+                "the service that does this takes no more; try again later", error_pb2.ERROR_REASON_OVERLOADED
+            )
+        response: asyncio.Future[bytes] = self._loop.create_future()
+        self._open[call.call_id] = response
+        try:
+            self._stream.send(call.SerializeToString())
+            return await response
+        except StreamEnded:
+            raise _broken() from None
+        finally:
+            self._open.pop(call.call_id, None)
+            if not self.usable:
+                self._drain()
+
+    def hang_up(self) -> None:
+        self._connection.close()
+        self._gone()
+
+    def _look_after(self) -> None:
+        silent = self._loop.time() - self._connection.received_at
+        if silent > _SILENCE_SECONDS + _PONG_SECONDS:
+            self._connection.abort()
+            return
+        if silent <= _SILENCE_SECONDS:
+            self._pinged = False
+        elif not self._pinged:
+            self._pinged = True
+            self._connection.ping()
+        self._looking = self._loop.call_later(_LOOK_SECONDS, self._look_after)
+
+    def _on_response(self, data: bytes) -> None:
+        answer = link_pb2.OpenResponse.FromString(data)
+        response = self._open.get(answer.call_id)
+        if response is None or response.done():
+            return  # its caller has gone
+        if answer.status:
+            response.set_exception(from_status(status_pb2.Status.FromString(answer.status)))
+        else:
+            response.set_result(answer.response)
+
+    def _drain(self) -> None:
+        """The server stops: call it no more, and let go when it has answered."""
+        self.usable = False
+        if not self._open and self in self._among:
+            self.hang_up()
+
+    def _gone(self) -> None:
+        self.usable = False
+        self._looking.cancel()
+        self._among.discard(self)
+        self._connection.close()
+        for response in self._open.values():
+            if not response.done():
+                response.set_exception(_broken())
+
+
+def _broken() -> Unavailable:
+    """As `libs.rpc.status.from_rpc_error` makes it of gRPC's UNAVAILABLE: what else the caller did may have been done."""
+    return Unavailable("the service that does this gave no answer; try again", error_pb2.ERROR_REASON_OUTCOME_UNKNOWN)
