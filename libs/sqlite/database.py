@@ -1,4 +1,7 @@
-"""One SQLite file: a writer thread that commits in groups, reader threads, and a lock that keeps other processes out."""
+"""One SQLite file: a writer thread that commits in groups, reader threads, and a lock that keeps other processes out.
+
+What is brief may be done in the thread of the loop: to wake another one and to be woken by it costs more than a small commit.
+"""
 
 import asyncio
 import fcntl
@@ -6,6 +9,7 @@ import os
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +25,9 @@ _MAX_LOG_BYTES = 64 * 1024 * 1024
 """Of the write-ahead log. SQLite begins it anew by itself when it is at a thousand pages and no reader is in it, which never
 happens while reads overlap without a pause: it had grown to 109 MB after 25 s of that, and to 4 MB without reads."""
 _READERS = 2
+_SLOW_COMMIT_SECONDS = 0.002
+"""When the last commit took longer, as on a slow disk, a brief one is left to the writer thread, too: the loop stands still
+meanwhile. Where docs/performance.md was measured one takes 0.3 ms."""
 _THREAD_SWITCH_SECONDS = 0.0005
 """How long a busy thread keeps the interpreter from the writer and the readers. sqlite3 gives it up at every row: with
 Python's 5 ms, 64 inserts beside a busy loop took 296 ms, with this 3 ms (measured on two cores)."""
@@ -36,7 +43,8 @@ class DatabaseOverloaded(Exception):
 
 class _Write(NamedTuple):
     statements: Callable[[sqlite3.Connection], object]
-    done: asyncio.Future[object]
+    done: asyncio.Future[object] | None
+    """None: who asked for it runs it."""
     forgets: bool
 
 
@@ -48,11 +56,13 @@ class Database:
 
     def __init__(self, path: Path, max_log_bytes: int = _MAX_LOG_BYTES) -> None:
         self._path = path
-        self._log = Path(f"{path}-wal")
+        self._log = f"{path}-wal"
         self._max_log_bytes = max_log_bytes
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Write] = []
         self._wake = threading.Condition()
+        self._committing = threading.Lock()
+        self._commit_seconds = 0.0
         self._closing = False
         self._reading = 0
         self._entrance = threading.Lock()
@@ -65,11 +75,13 @@ class Database:
         self.commits = 0
         """Transactions committed so far: each is one fsync of the write-ahead log."""
 
-    async def write(self, statements: Callable[[sqlite3.Connection], Result], *, forgets: bool = False) -> Result:
-        """Run `statements` in the writer thread inside a transaction; return its result once that is durable.
+    async def write(
+        self, statements: Callable[[sqlite3.Connection], Result], *, forgets: bool = False, brief: bool = False
+    ) -> Result:
+        """Run `statements` inside a transaction; return its result once that is durable.
 
         A failure undoes its own statements only. With `forgets`, what they overwrite is right afterwards in no byte of the
-        files any more.
+        files any more. They run in the writer thread, or, if they are `brief` and nothing else is being written, at once.
 
         Raises:
             DatabaseOverloaded: nothing was written.
@@ -77,6 +89,8 @@ class Database:
                 what is on disk is unknown until the file is opened again.
             Exception: whatever else `statements` raised.
         """
+        if brief and not forgets and self._may_commit_here():
+            return self._commit_here(statements)
         done: asyncio.Future[Result] = self._loop.create_future()
         with self._wake:
             if self._closing:
@@ -87,34 +101,45 @@ class Database:
             self._wake.notify()
         return await done
 
-    async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `query` in a reader thread: it sees one state, with everything whose write has returned.
+    async def read(self, query: Callable[[sqlite3.Connection], Result], *, brief: bool = False) -> Result:
+        """Run `query`: it sees one state, with everything whose write has returned.
+
+        It runs in a reader thread, or, if it is `brief`, at once.
 
         Raises:
             DatabaseOverloaded: nothing was read.
             sqlite3.Error: the query failed.
         """
+        if brief and self._entrance.acquire(blocking=False):  # else the write-ahead log is about to begin anew
+            here = self._inside.acquire(blocking=False)
+            self._entrance.release()
+            if here:
+                return self._in_one_state(query)
         if self._reading >= _MAX_WAITING:
             raise DatabaseOverloaded
 
-        def in_one_state() -> Result:
-            connection = self._reader_connection()
+        def when_let_in() -> Result:
             with self._entrance:
                 self._inside.acquire()
-            try:
-                connection.execute("BEGIN")
-                try:
-                    return query(connection)
-                finally:
-                    connection.execute("ROLLBACK")
-            finally:
-                self._inside.release()
+            return self._in_one_state(query)
 
         self._reading += 1
         try:
-            return await self._loop.run_in_executor(self._readers, in_one_state)
+            return await self._loop.run_in_executor(self._readers, when_let_in)
         finally:
             self._reading -= 1
+
+    def _in_one_state(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a query and leave. The caller has come `_inside`."""
+        try:
+            connection = self._reader_connection()
+            connection.execute("BEGIN")
+            try:
+                return query(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        finally:
+            self._inside.release()
 
     def start(self) -> None:
         self._writer.start()
@@ -155,40 +180,74 @@ class Database:
                 group, self._waiting = self._waiting, []
             if not group:
                 break
-            outcomes = self._commit(self._writer_connection, group)
-            self._loop.call_soon_threadsafe(_settle, group, outcomes)
-            self._bound_log(
-                self._writer_connection, 0 if any(write.forgets for write in group) else self._max_log_bytes
-            )
+            with self._committing:
+                outcomes = self._commit(group)
+                self._loop.call_soon_threadsafe(_settle, group, outcomes)
+                self._bound_log(0 if any(write.forgets for write in group) else self._max_log_bytes)
         self._writer_connection.close()
 
-    def _bound_log(self, connection: sqlite3.Connection, max_bytes: int) -> None:
+    def _may_commit_here(self) -> bool:
+        """Whether the loop's thread may commit just now; then it has taken `_committing`."""
+        if self._closing or self._waiting or self._commit_seconds > _SLOW_COMMIT_SECONDS:
+            return False
+        if not self._committing.acquire(blocking=False):
+            return False
+        if self._log_bytes() > self._max_log_bytes:  # the writer thread has a way to deal with that
+            self._committing.release()
+            return False
+        return True
+
+    def _commit_here(self, statements: Callable[[sqlite3.Connection], Result]) -> Result:
+        outcome: Result | Exception
+        try:
+            [outcome] = self._commit([_Write(statements, None, forgets=False)])
+        finally:
+            self._committing.release()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _log_bytes(self) -> int:
+        try:
+            return os.stat(self._log).st_size  # noqa: PTH116 - a Path takes four times as long
+        except OSError:
+            return 0
+
+    def _bound_log(self, max_bytes: int) -> None:
         """Begin the write-ahead log anew if it has grown too large: no read begins until those that run have ended.
 
         SQLite's own way to wait for readers waits for ever while others come: 5 s, its limit here, in every other try.
         """
-        with suppress(OSError, sqlite3.Error):  # then the next commit that asks for it tries again, or the next start
-            if self._log.stat().st_size <= max_bytes:
-                return
-            with self._entrance:
-                for _ in range(_READERS):
-                    self._inside.acquire()
-                try:
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                finally:
-                    self._inside.release(_READERS)
+        if self._log_bytes() <= max_bytes:
+            return
+        with self._entrance:
+            for _ in range(_READERS):
+                self._inside.acquire()
+            try:
+                self._writer_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error:
+                return  # the next commit that asks for it tries again, or the next start
+            finally:
+                self._inside.release(_READERS)
 
-    def _commit(self, connection: sqlite3.Connection, group: list[_Write]) -> list[object]:
+    def _commit(self, group: Sequence[_Write]) -> Sequence[object]:
         """One transaction for the group; returns each write's result, or the exception that it ended with."""
+        connection = self._writer_connection
+        begun = time.perf_counter()
         try:
             connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_run(connection, write) for write in group]
+            if len(group) == 1:
+                outcomes = [group[0].statements(connection)]
+            else:
+                outcomes = [_run(connection, write) for write in group]
             connection.execute("COMMIT")
             self.commits += 1
         except Exception as error:  # noqa: BLE001 - it belongs to the callers, and the writer must outlive it
             with suppress(sqlite3.Error):  # SQLite has undone it by itself after a full disk or an I/O error
                 connection.execute("ROLLBACK")
             return [error] * len(group)
+        finally:
+            self._commit_seconds = time.perf_counter() - begun
         return outcomes
 
 
@@ -206,9 +265,9 @@ def _run(connection: sqlite3.Connection, write: _Write) -> object:
     return result
 
 
-def _settle(group: list[_Write], outcomes: list[object]) -> None:
+def _settle(group: Sequence[_Write], outcomes: Sequence[object]) -> None:
     for write, outcome in zip(group, outcomes, strict=True):
-        if write.done.cancelled():
+        if write.done is None or write.done.cancelled():
             continue
         if isinstance(outcome, Exception):
             write.done.set_exception(outcome)

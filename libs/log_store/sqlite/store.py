@@ -35,6 +35,8 @@ logger = structlog.get_logger()
 _CHANGES = (
     "SELECT change, application_id, log_id, seq FROM event WHERE shard = ? AND change > ? ORDER BY change LIMIT ?"
 )
+_BRIEF_ROWS = 64
+"""So few rows, or logs, are written or read while the loop waits: 0.5 ms, measured with 64 rows of 400 bytes."""
 _POSITION_DIGITS = 18  # of a rowid, which is below 2^63
 
 
@@ -53,6 +55,7 @@ class SqliteLogStore:
     async def append(self, batches: Sequence[LogBatch]) -> None:
         amending = [batch for batch in batches if any(batch.amendments)]
         forgets = any(batch.amendments.redactions for batch in amending)
+        brief = not amending and sum(len(batch.rows) for batch in batches) <= _BRIEF_ROWS
 
         def statements(connection: sqlite3.Connection) -> None:
             try:
@@ -63,7 +66,7 @@ class SqliteLogStore:
                 amend(connection, batch)
 
         try:
-            await self._database.write(statements, forgets=forgets)
+            await self._database.write(statements, forgets=forgets, brief=brief)
         except (sqlite3.Error, DatabaseOverloaded) as error:
             logger.error("log_store_append_failed", error=repr(error))  # noqa: TRY400 - one line for each of many
             raise StoreUnavailable(writing=True) from error
@@ -87,19 +90,26 @@ class SqliteLogStore:
         return await self._read(
             lambda connection: rows.read(
                 connection, log, first, last, limit=limit, max_bytes=max_bytes, backward=backward
-            )
+            ),
+            brief=limit <= _BRIEF_ROWS,
         )
 
     async def entries(self, log: LogKey, seqs: Sequence[Seq]) -> list[Entry | None]:
-        return await self._read(lambda connection: [rows.at(connection, log, seq) for seq in seqs])
+        return await self._read(
+            lambda connection: [rows.at(connection, log, seq) for seq in seqs], brief=len(seqs) <= _BRIEF_ROWS
+        )
 
     async def heads(self, logs: Sequence[LogKey], *, with_last_message: bool) -> list[Head]:
         return await self._read(
-            lambda connection: [rows.head(connection, log, with_last_message=with_last_message) for log in logs]
+            lambda connection: [rows.head(connection, log, with_last_message=with_last_message) for log in logs],
+            brief=len(logs) <= _BRIEF_ROWS,
         )
 
     async def counts(self, positions: Sequence[LogPosition]) -> list[int]:
-        return await self._read(lambda connection: [rows.count(connection, log, seq) for log, seq in positions])
+        return await self._read(
+            lambda connection: [rows.count(connection, log, seq) for log, seq in positions],
+            brief=len(positions) <= _BRIEF_ROWS,
+        )
 
     async def mention_counts(self, queries: Sequence[MentionQuery]) -> list[int]:
         return await self._read(lambda connection: [mention_count(connection, query) for query in queries])
@@ -116,9 +126,9 @@ class SqliteLogStore:
 
         return await self._read(query)
 
-    async def _read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+    async def _read(self, query: Callable[[sqlite3.Connection], Result], *, brief: bool = False) -> Result:
         try:
-            return await self._database.read(query)
+            return await self._database.read(query, brief=brief)
         except (sqlite3.Error, DatabaseOverloaded) as error:
             logger.error("log_store_read_failed", error=repr(error))  # noqa: TRY400
             raise StoreUnavailable(writing=False) from error

@@ -50,16 +50,20 @@ def count_slowly(connection: sqlite3.Connection) -> int:
     return int(count)
 
 
-async def words(database: Database) -> list[str]:
+async def words(database: Database, *, brief: bool = False) -> list[str]:
     return await database.read(
-        lambda connection: [word for (word,) in connection.execute("SELECT word FROM word ORDER BY id")]
+        lambda connection: [word for (word,) in connection.execute("SELECT word FROM word ORDER BY id")], brief=brief
     )
 
 
-async def test_what_was_written_is_read_by_the_next_read(database: Database) -> None:
+in_either_thread = pytest.mark.parametrize("brief", [False, True])
+
+
+@in_either_thread
+async def test_what_was_written_is_read_by_the_next_read(database: Database, brief: bool) -> None:
     for number in range(50):
-        await database.write(insert(f"word {number}"))
-        assert len(await words(database)) == number + 1
+        await database.write(insert(f"word {number}"), brief=brief)
+        assert len(await words(database, brief=brief)) == number + 1
 
 
 async def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
@@ -70,7 +74,8 @@ async def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None
         assert await words(database) == ["kept"]
 
 
-async def test_every_commit_is_forced_to_the_disk(database: Database) -> None:
+@in_either_thread
+async def test_every_commit_is_forced_to_the_disk(database: Database, brief: bool) -> None:
     def pragmas(connection: sqlite3.Connection) -> tuple[object, object]:
         return (
             connection.execute("PRAGMA journal_mode").fetchone()[0],
@@ -78,7 +83,7 @@ async def test_every_commit_is_forced_to_the_disk(database: Database) -> None:
         )
 
     full = 2
-    assert await database.write(pragmas) == ("wal", full)
+    assert await database.write(pragmas, brief=brief) == ("wal", full)
 
 
 async def test_writes_that_wait_together_share_a_commit(database: Database) -> None:
@@ -98,33 +103,62 @@ async def test_writes_that_wait_together_share_a_commit(database: Database) -> N
     assert len(await words(database)) == 20
 
 
-async def test_a_failing_write_undoes_only_itself(database: Database) -> None:
+async def test_a_brief_write_beside_another_waits_for_its_turn(database: Database) -> None:
+    busy, release = threading.Event(), threading.Event()
+
+    def block(_: sqlite3.Connection) -> None:
+        busy.set()
+        release.wait(10)
+
+    first = asyncio.create_task(database.write(block))
+    await asyncio.to_thread(busy.wait, 10)
+    second = asyncio.create_task(database.write(insert("second"), brief=True))
+    await asyncio.sleep(0)
+    assert await words(database, brief=True) == []
+    release.set()
+    await asyncio.gather(first, second)
+    assert await words(database, brief=True) == ["second"]
+
+
+async def test_after_a_slow_commit_a_brief_write_does_not_hold_the_loop_up(database: Database) -> None:
+    def slowly(_: sqlite3.Connection) -> int:
+        time.sleep(0.01)
+        return threading.get_ident()
+
+    here = threading.get_ident()
+    assert await database.write(slowly, brief=True) == here
+    assert await database.write(slowly, brief=True) != here
+
+
+@in_either_thread
+async def test_a_failing_write_undoes_only_itself(database: Database, brief: bool) -> None:
     def two_words_and_a_fault(connection: sqlite3.Connection) -> None:
         insert("lost")(connection)
         raise LookupError("a fault of the caller's")
 
     outcomes = await asyncio.gather(
-        database.write(insert("one")),
-        database.write(two_words_and_a_fault),
-        database.write(insert("one")),
-        database.write(insert("two")),
+        database.write(insert("one"), brief=brief),
+        database.write(two_words_and_a_fault, brief=brief),
+        database.write(insert("one"), brief=brief),
+        database.write(insert("two"), brief=brief),
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes] == [type(None), LookupError, sqlite3.IntegrityError, type(None)]
     assert await words(database) == ["one", "two"]
 
 
-async def test_a_full_disk_fails_the_write_and_a_later_one_succeeds(database: Database) -> None:
+@in_either_thread
+async def test_a_full_disk_fails_the_write_and_a_later_one_succeeds(database: Database, brief: bool) -> None:
     def limit_pages(pages: int) -> Callable[[sqlite3.Connection], None]:
         return lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").close()
 
-    await database.write(insert("before"))
+    await database.write(insert("before"), brief=brief)
     await database.write(limit_pages(4))
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        await database.write(insert("x" * 100_000))
+        await database.write(insert("x" * 100_000), brief=brief)
     assert await words(database) == ["before"]
     await database.write(limit_pages(1_000_000))
-    await database.write(insert("after"))
+    await database.write(insert("after"), brief=brief)
     assert await words(database) == ["before", "after"]
 
 
@@ -145,9 +179,10 @@ async def test_a_query_sees_one_state_while_others_write(database: Database) -> 
     assert await counts == (0, 0)
 
 
-async def test_a_query_cannot_write(database: Database) -> None:
+@in_either_thread
+async def test_a_query_cannot_write(database: Database, brief: bool) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        await database.read(insert("sneaked in"))
+        await database.read(insert("sneaked in"), brief=brief)
 
 
 async def test_a_caller_that_went_away_harms_nobody(database: Database) -> None:
@@ -183,7 +218,8 @@ async def test_beyond_what_may_wait_it_says_so_and_goes_on(database: Database, b
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_reads_without_a_pause_do_not_let_the_write_ahead_log_grow(tmp_path: Path) -> None:
+@in_either_thread
+async def test_reads_without_a_pause_do_not_let_the_write_ahead_log_grow(tmp_path: Path, brief: bool) -> None:
     path, limit, row = tmp_path / "words.sqlite", 1_000_000, 100_000
     largest = 0
     async with open_database(path, SCHEMA, max_log_bytes=limit) as database:
@@ -191,13 +227,14 @@ async def test_reads_without_a_pause_do_not_let_the_write_ahead_log_grow(tmp_pat
 
         async def read_on_and_on() -> None:
             while not done.is_set():
-                await database.read(count_slowly)
+                await database.read(count_slowly, brief=brief)
+                await asyncio.sleep(0)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(4):  # more than there are reader threads
                 group.create_task(read_on_and_on())
             for number in range(40):
-                await database.write(insert(f"{number}" + "x" * row))
+                await database.write(insert(f"{number}" + "x" * row), brief=brief)
                 largest = max(largest, os.stat(f"{path}-wal").st_size)  # noqa: PTH116
             done.set()
         assert len(await words(database)) == 40
