@@ -33,4 +33,5 @@ from libs.log_store.types import Row as Row
 from libs.log_store.types import SendId as SendId
 from libs.log_store.types import Sent as Sent
 from libs.log_store.types import Seq as Seq
+from libs.log_store.types import Shown as Shown
 from libs.log_store.types import shard_of as shard_of

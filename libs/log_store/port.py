@@ -16,6 +16,7 @@ from libs.log_store.types import (
     SendId,
     Sent,
     Seq,
+    Shown,
 )
 
 
@@ -66,11 +67,11 @@ class LogStore(Protocol):
 
     async def read(
         self, log: LogKey, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False
-    ) -> list[Entry]:
-        """Rows from `first` to `last` with their states, always in order of seq and without a gap.
+    ) -> list[Shown]:
+        """Rows from `first` to `last` as readers get them, always in order of seq and without a gap.
 
-        At most `limit`, ending with the one whose event and state reach `max_bytes` in sum: the first ones, or the last
-        ones if `backward`.
+        At most `limit`, ending with the one whose event reaches `max_bytes` in sum: the first ones, or the last ones if
+        `backward`.
         """
 
     async def entries(self, log: LogKey, seqs: Sequence[Seq]) -> list[Entry | None]:

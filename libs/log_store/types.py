@@ -91,6 +91,15 @@ def _bare(row: Row) -> Row:
     return row._replace(digest=b"", event=b"")
 
 
+class Shown(NamedTuple):
+    """What readers get of a row."""
+
+    seq: Seq
+    kind: Kind
+    event: bytes
+    """The row's event as Entry has it, and its state behind it."""
+
+
 class Overlay(NamedTuple):
     """What later events made of a message. It stands beside the message's row, and the one of the highest `as_of_seq` counts."""
 

@@ -33,17 +33,27 @@ class CallFigures:
             registry=registry,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
         )
+        self._known: dict[str, tuple[Counter, Histogram]] = {}
 
     @contextmanager
     def observed(self, method: str) -> Iterator[None]:
         """Observe one call."""
-        begun, count = perf_counter(), self._calls.labels
+        begun = perf_counter()
+        answered, took = self._of(method)
         try:
             yield
         except Exception as error:
-            count(method, error.code.name if isinstance(error, TertuliaError) else Internal.code.name).inc()
+            code = error.code if isinstance(error, TertuliaError) else Internal.code
+            self._calls.labels(method, code.name).inc()
             raise
         else:
-            count(method, "OK").inc()
+            answered.inc()
         finally:
-            self._seconds.labels(method).observe(perf_counter() - begun)
+            took.observe(perf_counter() - begun)
+
+    def _of(self, method: str) -> tuple[Counter, Histogram]:
+        """What counts the answers of a method, and what times it: labels are looked up once."""
+        known = self._known.get(method)
+        if known is None:
+            known = self._known[method] = (self._calls.labels(method, "OK"), self._seconds.labels(method))
+        return known

@@ -18,7 +18,7 @@ class PageTokens:
 
     def __init__(self, secret: bytes, *scope: str) -> None:
         """`secret` is shared by all who seal and unseal; `scope` names the list, its subject and the caller."""
-        self._secret = secret
+        self._key = hashlib.blake2b(secret).digest()
         self._scope = orjson.dumps(scope)
 
     def seal(self, *position: str | int) -> str:
@@ -46,4 +46,4 @@ class PageTokens:
         return position
 
     def _mac(self, payload: bytes) -> bytes:
-        return hmac.digest(self._secret, self._scope + payload, hashlib.sha256)[:_MAC_BYTES]
+        return hashlib.blake2b(self._scope + payload, key=self._key, digest_size=_MAC_BYTES).digest()

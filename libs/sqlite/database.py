@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 from libs.runtime.errors import CannotStart
 
@@ -198,14 +198,13 @@ class Database:
         return True
 
     def _commit_here(self, statements: Callable[[sqlite3.Connection], Result]) -> Result:
-        outcome: Result | Exception
         try:
             [outcome] = self._commit([_Write(statements, None, forgets=False)])
         finally:
             self._committing.release()
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return cast("Result", outcome)
 
     def _log_bytes(self) -> int:
         try:

@@ -56,14 +56,14 @@ class LogReader:
             if not found:
                 break
             scanned += len(found)
-            events = [row.event + state for row, _, state in found if row.kind is Kind.MESSAGE or not messages_only]
+            events = [event for _, kind, event in found if kind is Kind.MESSAGE or not messages_only]
             size += sum(map(len, events))
             if backward:
                 kept = events + kept
-                high = Seq(found[0].row.seq - 1)
+                high = Seq(found[0].seq - 1)
             else:
                 kept += events
-                low = Seq(found[-1].row.seq + 1)
+                low = Seq(found[-1].seq + 1)
         if backward:
             return Page(kept, Seq(high + 1), last, head.seq)
         return Page(kept, first, Seq(low - 1), head.seq)

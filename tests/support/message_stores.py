@@ -133,7 +133,7 @@ async def message_stores(
             for number, (address, channel) in enumerate(zip(addresses, channels, strict=True))
         ]
         stores = MessageStores(folder, nats, bus, processes, channels)
-        connections.push_async_callback(stores.owners.close)
+        connections.callback(stores.owners.close)
         try:
             for number in range(count):
                 await stores.start(number)

@@ -34,6 +34,7 @@ from libs.log_store.types import (
     SendId,
     Sent,
     Seq,
+    Shown,
     shard_of,
 )
 
@@ -187,13 +188,14 @@ class CassandraLogStore:
 
     async def read(
         self, log: LogKey, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False
-    ) -> list[Entry]:
+    ) -> list[Shown]:
         async with answered_in_time():
             known = await self._recoveries.known(log)
             if last > known.marked:
                 await self.barrier()  # below the mark anybody may read
             first, last = Seq(max(first, 1)), Seq(min(last, known.durable.seq))
-            return await self._read(known, first, last, limit=limit, max_bytes=max_bytes, backward=backward)
+            found = await self._read(known, first, last, limit=limit, max_bytes=max_bytes, backward=backward)
+            return [Shown(row.seq, row.kind, row.event + state) for row, _, state in found]
 
     async def _read(
         self, known: OwnedLog, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False

@@ -16,11 +16,13 @@ from libs.log_store.types import (
     SendId,
     Sent,
     Seq,
+    Shown,
     shard_of,
 )
 
 _ROW = "seq, kind, time_ms, message_count, policy_version, sender_user_id, client_id, digest, event, target_seq"
 _ENTRY = ", ".join(f"event.{column}" for column in f"{_ROW}, deletion_seq".split(", ")) + ", ifnull(overlay.state, x'')"
+_SHOWN = "event.seq, event.kind, event.event, overlay.state"
 _SENT = "seq, time_ms, kind, sender_user_id, client_id, digest, target_seq"
 _OF_LOG = "FROM event WHERE log_id = ? AND application_id = ?"
 _WITH_OVERLAY = "FROM event LEFT JOIN overlay USING (log_id, application_id, seq) WHERE event.log_id = ? AND event.application_id = ?"
@@ -33,8 +35,8 @@ _LAST_MESSAGE = (
 )
 _TAIL = f"SELECT {_SENT} {_OF_LOG} ORDER BY seq DESC LIMIT ?"
 _FIND = f"SELECT {_SENT} {_OF_LOG} AND seq BETWEEN ? AND ? AND (sender_user_id, client_id) IN (VALUES "
-_RANGE = f"SELECT {_ENTRY} {_WITH_OVERLAY} AND event.seq BETWEEN ? AND ? ORDER BY event.seq LIMIT ?"
-_RANGE_BACKWARD = f"SELECT {_ENTRY} {_WITH_OVERLAY} AND event.seq BETWEEN ? AND ? ORDER BY event.seq DESC LIMIT ?"
+_RANGE = f"SELECT {_SHOWN} {_WITH_OVERLAY} AND event.seq BETWEEN ? AND ? ORDER BY event.seq LIMIT ?"
+_RANGE_BACKWARD = f"SELECT {_SHOWN} {_WITH_OVERLAY} AND event.seq BETWEEN ? AND ? ORDER BY event.seq DESC LIMIT ?"
 _COUNT = f"SELECT message_count {_OF_LOG} AND seq = ?"
 
 _KINDS = {kind.value: kind for kind in Kind}
@@ -86,14 +88,15 @@ def read(
     limit: int,
     max_bytes: int,
     backward: bool,
-) -> list[Entry]:
+) -> list[Shown]:
     """As LogStore.read."""
-    found: list[Entry] = []
+    found: list[Shown] = []
     size = 0
     select = _RANGE_BACKWARD if backward else _RANGE
-    for values in connection.execute(select, (log.log_id, log.application_id, first, last, limit)):
-        found.append(entry := _entry(values))
-        size += len(entry.row.event) + len(entry.state)
+    for seq, kind, event, state in connection.execute(select, (log.log_id, log.application_id, first, last, limit)):
+        shown = event if state is None else event + state
+        found.append(Shown(seq, _KINDS[kind], shown))
+        size += len(shown)
         if size >= max_bytes:
             break
     return found[::-1] if backward else found

@@ -26,6 +26,7 @@ from libs.log_store.types import (
     SendId,
     Sent,
     Seq,
+    Shown,
 )
 from libs.sqlite import Database, DatabaseOverloaded, open_database
 
@@ -86,7 +87,7 @@ class SqliteLogStore:
 
     async def read(
         self, log: LogKey, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False
-    ) -> list[Entry]:
+    ) -> list[Shown]:
         return await self._read(
             lambda connection: rows.read(
                 connection, log, first, last, limit=limit, max_bytes=max_bytes, backward=backward

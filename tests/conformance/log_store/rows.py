@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tertulia.chat.v1 import event_pb2
 
-from libs.log_store import Entry, Kind, LogBatch, LogKey, Millis, Row, Seq
+from libs.log_store import Entry, Kind, LogBatch, LogKey, Millis, Row, Seq, Shown
 
 LOG = LogKey("app", b"0123456789abcdef")
 OTHER = LogKey("app", b"another log 0002")
@@ -41,8 +41,13 @@ def rows(first: int, last: int) -> list[Row]:
 
 
 def entries(first: int, last: int) -> list[Entry]:
-    """As `rows` are read."""
+    """As `rows` are kept."""
     return [Entry(row, Seq(0), b"") for row in rows(first, last)]
+
+
+def shown(first: int, last: int) -> list[Shown]:
+    """As `rows` are read."""
+    return [Shown(row.seq, row.kind, row.event) for row in rows(first, last)]
 
 
 def batch(log: LogKey, rows: Sequence[Row]) -> list[LogBatch]:

@@ -80,7 +80,7 @@ class Story:
 async def events(store: LogStore, log: LogKey = LOG, *, backward: bool = False) -> list[event_pb2.Event]:
     """The whole log as readers get it."""
     found = await store.read(log, Seq(1), Seq(1 << 50), limit=10_000, max_bytes=EVERYTHING, backward=backward)
-    return [event_pb2.Event.FromString(entry.row.event + entry.state) for entry in found]
+    return [event_pb2.Event.FromString(shown.event) for shown in found]
 
 
 async def last_message(store: LogStore, log: LogKey = LOG) -> event_pb2.Event:

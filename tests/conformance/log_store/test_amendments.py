@@ -87,8 +87,8 @@ async def test_a_range_ends_with_the_event_that_reaches_the_bytes_with_its_state
     forward = await store.read(LOG, Seq(1), Seq(3), limit=10, max_bytes=1_500)
     backward = await store.read(LOG, Seq(1), Seq(3), limit=10, max_bytes=1_500, backward=True)
 
-    assert [entry.row.seq for entry in forward] == [1, 2]
-    assert [entry.row.seq for entry in backward] == [2, 3]
+    assert [shown.seq for shown in forward] == [1, 2]
+    assert [shown.seq for shown in backward] == [2, 3]
 
 
 async def test_a_deleted_message_and_its_edits_have_no_content_but_their_places(store: LogStore, story: Story) -> None:

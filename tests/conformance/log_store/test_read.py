@@ -3,7 +3,7 @@
 import pytest
 
 from libs.log_store import EMPTY_HEAD, Head, LogBatch, LogKey, LogPosition, LogStore, Millis, Seq
-from tests.conformance.log_store.rows import FOREIGN, LOG, OTHER, batch, entries, row, rows
+from tests.conformance.log_store.rows import FOREIGN, LOG, OTHER, batch, row, rows, shown
 
 EVERYTHING = 1 << 40
 
@@ -28,7 +28,7 @@ async def test_a_range_comes_in_order_and_whole_up_to_the_limit(
     store: LogStore, first: int, last: int, limit: int, backward: bool, expected: tuple[int, int]
 ) -> None:
     found = await store.read(LOG, Seq(first), Seq(last), limit=limit, max_bytes=EVERYTHING, backward=backward)
-    assert found == entries(*expected)
+    assert found == shown(*expected)
 
 
 @pytest.mark.parametrize(("first", "last"), [(21, 30), (9, 8)])
@@ -43,7 +43,7 @@ async def test_a_range_ends_with_the_event_that_reaches_the_bytes(
     at_end = rows(18, 20) if backward else rows(1, 3)
     enough_for_three = sum(len(r.event) for r in at_end) - 1
     found = await store.read(LOG, Seq(1), Seq(20), limit=20, max_bytes=enough_for_three, backward=backward)
-    assert [entry.row.seq for entry in found] == expected
+    assert [event.seq for event in found] == expected
 
 
 async def test_heads_come_in_the_order_of_the_question(store: LogStore) -> None:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from libs.log_store import EMPTY_HEAD, LogBatch, LogStore, Row, Seq
+from libs.log_store import EMPTY_HEAD, LogBatch, LogStore, Seq, Shown
 from libs.log_store.cassandra.chain import WRITE_SEAL
 from libs.log_store.cassandra.dirty import WRITE_DIRTY
 from libs.log_store.cassandra.fence import WRITE_FENCE
@@ -13,7 +13,7 @@ from libs.log_store.cassandra.heartbeats import SUSPICION_SECONDS
 from libs.log_store.cassandra.marks import WRITE_MARK
 from libs.log_store.cassandra.ownership import CHANGE_SHARD
 from libs.log_store.cassandra.rows import WRITE_ROWS
-from tests.conformance.log_store.rows import LOG, OTHER, batch, row, rows
+from tests.conformance.log_store.rows import LOG, OTHER, batch, row, rows, shown
 from tests.integration.cassandra.faulty import Fault
 from tests.integration.cassandra.owners import EVERYTHING, Owner, owner, stale_owner
 from tests.support.log_keyspace import LogKeyspace
@@ -22,8 +22,8 @@ EPOCH = 4  # its place among the values of WRITE_ROWS
 SEQ = 3
 
 
-async def everything(store: LogStore) -> list[Row]:
-    return [entry.row for entry in await store.read(LOG, Seq(1), Seq(1 << 50), limit=10_000, max_bytes=EVERYTHING)]
+async def everything(store: LogStore) -> list[Shown]:
+    return await store.read(LOG, Seq(1), Seq(1 << 50), limit=10_000, max_bytes=EVERYTHING)
 
 
 async def test_a_restart_is_a_takeover_that_repairs_and_seals(logs: LogKeyspace) -> None:
@@ -41,7 +41,7 @@ async def test_a_restart_is_a_takeover_that_repairs_and_seals(logs: LogKeyspace)
         assert seals == [(1, 1, 0), (2, 4, 1)], "the seal linked to is written again before the new one"
         assert second.session.rows_written(WRITE_FENCE) == [(first.incarnation,)]
         await second.store.append(batch(LOG, rows(4, 5)))
-        assert await everything(second.store) == rows(1, 5)
+        assert await everything(second.store) == shown(1, 5)
 
 
 async def test_below_the_mark_nothing_is_repaired(logs: LogKeyspace) -> None:
@@ -61,7 +61,7 @@ async def test_heads_of_logs_that_nobody_writes_cost_no_takeover(logs: LogKeyspa
         heads = await second.store.heads([LOG, OTHER], with_last_message=True)
         assert [head.seq for head in heads] == [3, 0]
         assert heads[0].last_message == row(3).event
-        assert await everything(second.store) == rows(1, 3)
+        assert await everything(second.store) == shown(1, 3)
 
 
 async def test_a_late_write_of_a_stale_owner_is_a_ghost_for_ever(logs: LogKeyspace) -> None:
@@ -75,10 +75,10 @@ async def test_a_late_write_of_a_stale_owner_is_a_ghost_for_ever(logs: LogKeyspa
         await successor.store.recover(LOG, 10)
         await successor.store.append(batch(LOG, [row(4)]))
         assert await session.arrive() > 0, "nothing was late"
-        assert await everything(successor.store) == rows(1, 4)
+        assert await everything(successor.store) == shown(1, 4)
         await successor.store.append(batch(LOG, [row(5)]))
     async with owner(logs) as third:
-        assert await everything(third.store) == rows(1, 5)
+        assert await everything(third.store) == shown(1, 5)
         assert (await third.store.recover(LOG, 10)).head.seq == 5
 
 
@@ -92,7 +92,7 @@ async def test_a_late_write_that_arrives_before_the_takeover_is_kept_by_all(logs
         assert await session.arrive() > 0
         assert (await successor.store.recover(LOG, 10)).head.seq == 4
         await successor.store.append(batch(LOG, [row(5)]))
-        assert await everything(successor.store) == rows(1, 5)
+        assert await everything(successor.store) == shown(1, 5)
 
 
 async def test_a_row_after_a_gap_does_not_count(logs: LogKeyspace) -> None:
@@ -109,7 +109,7 @@ async def test_a_row_after_a_gap_does_not_count(logs: LogKeyspace) -> None:
         assert (await successor.store.recover(LOG, 10)).head.seq == 1
         await successor.store.append(batch(LOG, [row(2)]))
         await session.arrive()
-        assert await everything(successor.store) == rows(1, 2)
+        assert await everything(successor.store) == shown(1, 2)
 
 
 async def test_an_owner_that_was_fenced_passes_no_barrier(logs: LogKeyspace) -> None:
@@ -134,7 +134,7 @@ async def test_writes_that_time_out_are_repeated_identically(logs: LogKeyspace, 
             written = it.session.rows_written(statement)
             assert len(written) == 3 * len(set(written)), "not the same three times"
         await it.session.arrive()
-        assert await everything(it.store) == rows(1, 3)
+        assert await everything(it.store) == shown(1, 3)
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.ANSWER_LOST])

@@ -7,7 +7,7 @@ from libs.log_store.cassandra.dirty import WINDOWS_PER_SPAN
 from libs.log_store.cassandra.marks import WRITE_MARK
 from libs.log_store.cassandra.rows import WRITE_ROWS
 from libs.log_store.cassandra.vocabulary import ROWS_PER_BUCKET
-from tests.conformance.log_store.rows import LOG, batch, entries, row, rows
+from tests.conformance.log_store.rows import LOG, batch, row, rows, shown
 from tests.integration.cassandra.faulty import Fault
 from tests.integration.cassandra.owners import EVERYTHING, owner
 from tests.support.log_keyspace import LogKeyspace
@@ -78,6 +78,6 @@ async def test_a_log_goes_on_over_the_end_of_a_partition(logs: LogKeyspace) -> N
             found = await second.store.read(
                 LOG, Seq(edge - 5), Seq(edge + 5), limit=11, max_bytes=EVERYTHING, backward=backward
             )
-            assert found == entries(edge - 5, edge + 5)
+            assert found == shown(edge - 5, edge + 5)
         (sent,) = await second.store.find_sent(LOG, {SendId("alice", f"id-{edge + 1}")}, Seq(1), Seq(last))
         assert sent.seq == edge + 1

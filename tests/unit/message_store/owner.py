@@ -29,6 +29,7 @@ from libs.log_store import (
     Sent,
     Seq,
     SeqTaken,
+    Shown,
     StoreUnavailable,
 )
 from libs.log_store.sqlite import sqlite_log_store
@@ -180,7 +181,7 @@ class TroubledStore:
 
     async def read(
         self, log: LogKey, first: Seq, last: Seq, *, limit: int, max_bytes: int, backward: bool = False
-    ) -> list[Entry]:
+    ) -> list[Shown]:
         return await self._store.read(log, first, last, limit=limit, max_bytes=max_bytes, backward=backward)
 
     async def heads(self, logs: Sequence[LogKey], *, with_last_message: bool) -> list[Head]:
