@@ -41,7 +41,7 @@ class Bus(Protocol):
         """
 
     def on_disturbance(self, handler: Callable[[], None]) -> None:
-        """Call `handler` whenever payloads may have been lost: after a reconnect, or when this process was too slow."""
+        """Call `handler` whenever payloads may have been lost: after a reconnect, also one because this process was too slow."""
 
 
 class BusUnavailable(Exception):
