@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import platform
+import secrets
 import signal
 import sqlite3
 import sys
@@ -11,7 +12,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
+from typing import NamedTuple
 
+from tests.bench.arrangements import Arrangement, Node, arrangement_of, cassandra_for
 from tests.bench.durability import medium, settings
 from tests.bench.plot import plot
 from tests.bench.report import Run, as_json, faults, scaling_table, table
@@ -25,6 +28,9 @@ _RUNS = 5
 _SECONDS = 6.0
 _QUICK_SECONDS = 2.0
 
+Facts = dict[str, object]
+"""Of the machine and the settings, by name."""
+
 
 def main() -> int:
     options = _options()
@@ -33,12 +39,12 @@ def main() -> int:
         if options.base:
             revisions.append(stack.enter_context(other_revision(options.base)))
         try:
-            runs = asyncio.run(_until_told(revisions, options))
+            runs, facts = asyncio.run(_until_told(revisions, options))
         except (asyncio.CancelledError, KeyboardInterrupt):
             print(f"interrupted; what was measured is in {options.json}", file=sys.stderr)
             return 130
     names = [revision.name for revision in revisions]
-    print()
+    print(*(f"{key}: {value}" for key, value in facts.items()), "", sep="\n")
     if options.scaling:
         print("\n".join(scaling_table(runs, names[0])))
         if options.plot:
@@ -50,15 +56,15 @@ def main() -> int:
     return 1 if broken else 0
 
 
-async def _until_told(revisions: Sequence[Revision], options: argparse.Namespace) -> list[Run]:
+async def _until_told(revisions: Sequence[Revision], options: argparse.Namespace) -> tuple[list[Run], Facts]:
     """SIGTERM ends it as Ctrl-C does: no server is left behind."""
     task = asyncio.ensure_future(_measure(revisions, options))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
 
 
-async def _measure(revisions: Sequence[Revision], options: argparse.Namespace) -> list[Run]:
-    facts: dict[str, object] = {
+async def _measure(revisions: Sequence[Revision], options: argparse.Namespace) -> tuple[list[Run], Facts]:
+    facts: Facts = {
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
@@ -67,29 +73,60 @@ async def _measure(revisions: Sequence[Revision], options: argparse.Namespace) -
         "rate limits": "none: " + " ".join(f"{name}={value}" for name, value in UNLIMITED.items()),
     }
     runs: list[Run] = []
-    for number in range(options.runs):
-        for revision in revisions:  # in turn, so that what else the machine does meets all of them
-            with TemporaryDirectory(prefix="tertulia-bench-", dir=options.directory) as name:
-                directory = Path(name)
-                if not number:
-                    facts["medium"] = medium(directory)._asdict()
-                    facts[f"sqlite settings of {revision.name}"] = settings(revision, directory)
-                async with running_servers(revision, directory / "data") as servers:
-                    if not number:
-                        facts[f"durability of {revision.name}"] = await prove_flushes(servers, directory)
-                        print(*(f"{key}: {value}" for key, value in facts.items()), sep="\n", flush=True)
-                    for row, size in _rows(options):
-                        outcome = await run_row(servers, row, options.seconds, options.sessions_per_connection, size)
-                        runs.append(Run(revision.name, row, size, outcome))
-                        options.json.write_text(as_json(runs, facts), "utf-8")
-                        print(f"run {number + 1} of {revision.name}: {row} {size or ''}", file=sys.stderr, flush=True)
-    return runs
+    rows = _rows(options)
+    async with cassandra_for([row for row, _ in rows]) as node:
+        facts["cassandra"] = f"commitlog_sync: {node.commit_log}" if isinstance(node, Node) else node
+        for number in range(options.runs):
+            for revision in revisions:  # in turn, so that what else the machine does meets all of them
+                for arrangement, of_it in _by_arrangement(rows):
+                    on = node if arrangement.on_cassandra else None
+                    if not isinstance(on, str):
+                        await _run(Round(number, revision, arrangement, on), of_it, options, facts, runs)
+    return runs, facts
+
+
+class Round(NamedTuple):
+    """One start of the servers."""
+
+    number: int
+    revision: Revision
+    arrangement: Arrangement
+    node: Node | None
+
+
+async def _run(
+    round_: Round, rows: Sequence[tuple[str, int]], options: argparse.Namespace, facts: Facts, runs: list[Run]
+) -> None:
+    revision = round_.revision
+    with TemporaryDirectory(prefix="tertulia_bench_", dir=options.directory) as name:
+        directory = Path(name)
+        first = not round_.number and round_.arrangement == Arrangement()
+        if first:
+            facts["medium"] = medium(directory)._asdict()
+            facts[f"sqlite settings of {revision.name}"] = settings(revision, directory)
+        data = directory / f"bench_{secrets.token_hex(4)}"
+        async with running_servers(revision, data, round_.arrangement, round_.node) as servers:
+            if first:
+                facts[f"durability of {revision.name}"] = await prove_flushes(servers, directory)
+            for row, size in rows:
+                outcome = await run_row(servers, row, options.seconds, options.sessions_per_connection, size)
+                runs.append(Run(revision.name, row, size, outcome))
+                options.json.write_text(as_json(runs, facts), "utf-8")
+                print(f"run {round_.number + 1} of {revision.name}: {row} {size or ''}", file=sys.stderr, flush=True)
 
 
 def _rows(options: argparse.Namespace) -> list[tuple[str, int]]:
     if options.scaling:
         return [(row, size) for row, (_, sizes) in SIZES.items() if _wanted(row, options) for size in sizes]
     return [(row, 0) for row in ROWS if _wanted(row, options)]
+
+
+def _by_arrangement(rows: Sequence[tuple[str, int]]) -> list[tuple[Arrangement, list[tuple[str, int]]]]:
+    """The rows that may be measured on the same servers, together."""
+    groups: dict[Arrangement, list[tuple[str, int]]] = {}
+    for row, size in rows:
+        groups.setdefault(arrangement_of(row), []).append((row, size))
+    return list(groups.items())
 
 
 def _wanted(row: str, options: argparse.Namespace) -> bool:

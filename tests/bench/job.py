@@ -22,6 +22,7 @@ class Job:
 
     row: str
     address: str
+    """Of the gateways, with commas between."""
     pids: dict[str, int]
     """The server processes, by name."""
     seconds: float

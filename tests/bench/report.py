@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.bench.job import Outcome
 from tests.bench.summary import GENERATOR_LIMIT, Figure, figure, shares
-from tests.bench.targets import LINES, PEERS, SIZE_LINES, Line
+from tests.bench.targets import CPU_PER_DELIVERY, LINES, PEERS, SIZE_LINES, Line
 
 
 class Run(NamedTuple):
@@ -37,8 +37,17 @@ def table(runs: Sequence[Run], revisions: Sequence[str]) -> Iterator[str]:
     head = ["", *(f"{name} (spread)" for name in revisions), "must", "aim", "", *PEERS]
     rows = [_cells(line, measured, revisions) for line in LINES if (revisions[0], line.row, 0) in measured]
     yield from _aligned([head, *rows])
+    yield from _against_one(measured, revisions[0])
     yield ""
     yield from _aligned([["row", "cores: servers", "generator", "others", ""], *_share_cells(measured, revisions[0])])
+
+
+def _against_one(measured: Measured, revision: str) -> Iterator[str]:
+    """What two of a service cost more than one."""
+    one, two = (measured.get((revision, row, 0)) for row in ("W2-max", "W2-gateways"))
+    if one and two:
+        more = figure(CPU_PER_DELIVERY, two).median / figure(CPU_PER_DELIVERY, one).median - 1
+        yield f"\ntwo gateways against one, CPU per delivery of W2: {more:+.0%} (must ≤ 30 %, aim 15 %)"
 
 
 def scaling_table(runs: Sequence[Run], revision: str) -> Iterator[str]:

@@ -12,18 +12,19 @@ from pathlib import Path
 
 import psutil
 
+from tests.bench.arrangements import Arrangement, Node
 from tests.bench.processes import Pids
 from tests.bench.revisions import Revision
 from tests.support.stack import COMMAND
 from tests.support.unlimited import UNLIMITED
 
-_START_SECONDS = 60
+_START_SECONDS = 90  # on Cassandra the tables are made first
 _STOP_SECONDS = 30
 _SUPERVISOR = "supervisor"
 _MESSAGE_STORE = 0  # which service's metrics are at the first port; see services/serve/plan.py
 _METRICS_SECONDS = 5
-_SERVICES = 5  # each has a port for its metrics
-_PORTS = (32_000, 32_700, 4)  # below Linux's ephemeral ports, above those that `serve` chooses from
+_SERVICES = 6  # at most; each has a port for its metrics
+_PORTS = (32_000, 32_700, 6)  # below Linux's ephemeral ports, above those that `serve` chooses from
 
 
 class Servers:
@@ -59,14 +60,18 @@ def _get(url: str) -> str:
 
 
 @asynccontextmanager
-async def running_servers(revision: Revision, data: Path) -> AsyncIterator[Servers]:
-    """Start everything with its data in `data`, and stop it afterwards, whatever happens."""
+async def running_servers(
+    revision: Revision, data: Path, arrangement: Arrangement, node: Node | None
+) -> AsyncIterator[Servers]:
+    """Start everything with its data in `data`, or in a keyspace of that name on `node`; stop it afterwards, whatever happens."""
     metrics_port = _free_block()
     with (data.parent / "serve.stderr").open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
             COMMAND,
             "serve",
             *("--port", "0", "--data", str(data), "--metrics-port", str(metrics_port), "--json"),
+            *("--gateways", str(arrangement.gateways)),
+            *(("--cassandra", str(node.point), "--keyspace", data.name) if node is not None else ()),
             env={**os.environ, **UNLIMITED, **revision.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

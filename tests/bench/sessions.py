@@ -1,6 +1,7 @@
 """Sessions of the public API, as cheap as they can be: one stream each, of whose frames only the ranges are looked at."""
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns
@@ -151,7 +152,7 @@ class Session:
 
 
 async def open_sessions(address: str, user_ids: Sequence[str], ledger: Ledger, per_connection: int) -> list[Session]:
-    """Open a session for each user, so many of them on a connection.
+    """Open a session for each user, so many of them on a connection, at each of the addresses in turn.
 
     Raises:
         OSError, StreamEnded, TimeoutError: the server does not let them in.
@@ -164,7 +165,8 @@ async def open_sessions(address: str, user_ids: Sequence[str], ledger: Ledger, p
             await session.opened()
             return session
 
-    connections = [await connect(address, clock) for _ in range(0, len(user_ids), per_connection)]
+    gateways = itertools.cycle(address.split(","))
+    connections = [await connect(next(gateways), clock) for _ in range(0, len(user_ids), per_connection)]
     async with asyncio.TaskGroup() as tasks:
         opening = [
             tasks.create_task(open_one(connections[index // per_connection], user_id))

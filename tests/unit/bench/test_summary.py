@@ -4,6 +4,7 @@ import pytest
 
 from tests.bench.job import Outcome, decoded, encoded, new_histogram
 from tests.bench.report import Run, faults, scaling_table, table
+from tests.bench.rows import ROWS
 from tests.bench.runs import unpaid
 from tests.bench.summary import cpu_per_1000, figure, kib_per_session, latency_ms, per_second, shares
 from tests.bench.targets import LINES, Line
@@ -81,7 +82,7 @@ def test_cost_against_size_is_held_against_the_cheapest_of_the_smaller_sizes(
 
 
 def test_every_line_belongs_to_a_row() -> None:
-    assert {line.row for line in LINES} == {"W1-max", "W1-rate", "W2-max", "W2-rate", "W3-1", "W3-64", "W3-joined", "W4", "W5"}  # fmt: skip
+    assert {line.row for line in LINES} == set(ROWS)
 
 
 def test_acknowledgements_that_the_store_did_not_count_are_faults() -> None:
