@@ -99,9 +99,9 @@ class Stream:
 
 
 class Connection(asyncio.Protocol):
-    """A connection that carries calls. Made by `connect`. `clock` tells time in any unit."""
+    """A connection that carries calls. Made by `connect`, where its parameters are explained."""
 
-    def __init__(self, authority: str, clock: Callable[[], float]) -> None:
+    def __init__(self, authority: str, clock: Callable[[], float], frame_bytes: int) -> None:
         self.received_at: float = clock()
         """When the bytes that are handled just now were read, or those before."""
         self.draining = False
@@ -114,6 +114,7 @@ class Connection(asyncio.Protocol):
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._authority = authority
         self._clock = clock
+        self._frame_bytes = frame_bytes
         self._encoder = Encoder()
         self._decoder = Decoder()
         self._streams: dict[int, Stream] = {}
@@ -163,7 +164,12 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
         self._transport.write(_PREFACE)
-        self.write(_SETTINGS, 0, 0, struct.pack("!HI", _INITIAL_WINDOW_SIZE, _STREAM_WINDOW))
+        self.write(
+            _SETTINGS,
+            0,
+            0,
+            struct.pack("!HIHI", _INITIAL_WINDOW_SIZE, _STREAM_WINDOW, _MAX_FRAME_SIZE, self._frame_bytes),
+        )
         self.grant(0, _CONNECTION_WINDOW - _DEFAULT_WINDOW)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -259,8 +265,10 @@ class Connection(asyncio.Protocol):
             stream.finish(status)
 
 
-async def connect(address: str, clock: Callable[[], float]) -> Connection:
+async def connect(address: str, clock: Callable[[], float], frame_bytes: int = _DEFAULT_FRAME) -> Connection:
     """Connect to `host:port`, `dns:///name:port` or `unix:/path`.
+
+    `clock` tells time in any unit; `frame_bytes` is the largest frame that the server may send.
 
     Raises:
         OSError, TimeoutError, StreamEnded: nobody answers there.
@@ -269,12 +277,14 @@ async def connect(address: str, clock: Callable[[], float]) -> Connection:
     async with asyncio.timeout(_CONNECT_SECONDS):
         if address.startswith("unix:"):
             path = address.removeprefix("unix:")
-            transport, connection = await loop.create_unix_connection(lambda: Connection("localhost", clock), path)
+            transport, connection = await loop.create_unix_connection(
+                lambda: Connection("localhost", clock, frame_bytes), path
+            )
         else:
             authority = address.removeprefix("dns:///")
             host, _, port = authority.rpartition(":")
             transport, connection = await loop.create_connection(
-                lambda: Connection(authority, clock), host.strip("[]"), int(port)
+                lambda: Connection(authority, clock, frame_bytes), host.strip("[]"), int(port)
             )
         try:
             await connection.ready

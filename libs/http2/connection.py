@@ -166,7 +166,8 @@ class Connection(asyncio.Protocol):
         """How much one frame of DATA may hold now."""
         if self._paused_at:
             return 0
-        return min(stream.outbound_flow_control_window, self._h2.outbound_flow_control_window, FRAME_BYTES)
+        h2 = self._h2
+        return min(stream.outbound_flow_control_window, h2.outbound_flow_control_window, h2.max_outbound_frame_size)
 
     def take_room(self, stream: H2Stream, count: int) -> None:
         stream.outbound_flow_control_window -= count

@@ -40,7 +40,7 @@ UNREAD_BYTES = 16 * 1024 * 1024
 reads has them within a round trip."""
 
 FRAME_BYTES = 16_384
-"""The largest frame: what every peer accepts, and all that we accept."""
+"""The largest frame that we accept: what every peer must."""
 
 
 class Nuisance:

@@ -19,6 +19,7 @@ from libs.rpc.status import from_status
 LINK_PATH = f"/{link_pb2.DESCRIPTOR.services_by_name['LinkService'].full_name}/Open"
 
 _MAX_UNSENT_BYTES = 64 * 1024 * 1024  # of requests that the server does not read; beyond it calls are refused
+_FRAME_BYTES = 1024 * 1024  # a page of history is one frame and not three
 _LOOK_SECONDS = 2.5  # how late silence may be noticed
 _SILENCE_SECONDS = 10.0  # of a link, before we ask whether the server is still there
 _PONG_SECONDS = 5.0  # and before we believe that it is not
@@ -81,7 +82,7 @@ class Link:
             if self._newest is not None and self._newest.usable:
                 return self._newest
             try:
-                connection = await connect(self._address, asyncio.get_running_loop().time)
+                connection = await connect(self._address, asyncio.get_running_loop().time, _FRAME_BYTES)
             except (OSError, StreamEnded) as error:
                 raise _broken() from error
             wire = self._newest = _Wire(connection, self._wires)

@@ -117,7 +117,8 @@ async def _run(
 
 def _rows(options: argparse.Namespace) -> list[tuple[str, int]]:
     if options.scaling:
-        return [(row, size) for row, (_, sizes) in SIZES.items() if _wanted(row, options) for size in sizes]
+        wanted = [(row, sizes) for row, (_, sizes) in SIZES.items() if _wanted(row, options)]
+        return [(row, size) for row, sizes in wanted for size in sizes if size <= options.up_to]
     return [(row, 0) for row in ROWS if _wanted(row, options)]
 
 
@@ -141,6 +142,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="ROW", help="rows that begin so, for example W1 or W3-64")
     parser.add_argument("--base", metavar="REV", help="compare with this revision, in turn")
     parser.add_argument("--scaling", action="store_true", help="cost against size instead")
+    parser.add_argument("--up-to", type=int, default=10**9, metavar="N", help="with --scaling: leave larger sizes out")
     parser.add_argument(
         "--plot", type=Path, metavar="PNG", help="with --scaling: draw it, where matplotlib is installed"
     )

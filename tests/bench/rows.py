@@ -25,9 +25,9 @@ ROWS: Mapping[str, Row] = {
 }
 
 SIZES: Mapping[str, tuple[Row, tuple[int, ...]]] = {
-    "online": (ROWS["W1-max"], (10, 100, 1_000)),
-    "stored": (paging, (1_000, 10_000, 100_000)),
-    "channels": (opening, (100, 1_000, 10_000)),
+    "online": (ROWS["W1-max"], (10, 100, 1_000, 10_000)),
+    "stored": (paging, (1_000, 10_000, 100_000, 1_000_000)),
+    "channels": (opening, (100, 1_000, 10_000, 100_000)),
 }
 """Cost against size: people online in a room, messages in a log, channels of an application."""
 

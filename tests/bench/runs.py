@@ -10,7 +10,7 @@ from tests.bench.durability import NotDurable, flushes_counted
 from tests.bench.job import Job, Outcome
 from tests.bench.servers import Servers
 
-_GENERATOR_SECONDS = 900  # to prepare (10,000 channels take minutes), and to settle afterwards
+_GENERATOR_SECONDS = 1_800  # to prepare (100,000 channels take many minutes), and to settle afterwards
 _APPENDS = "tertulia_log_appends_total"
 _COMMITS = "tertulia_log_commits"
 _PROBE_SECONDS = 1.0
