@@ -24,7 +24,12 @@ from libs.rpc.faults import CallFigures, clean
 from libs.rpc.status import to_status
 from libs.rpc.transport import TransportGone
 
-_LIMITS = Limits(max_message_bytes=MAX_MESSAGE_BYTES, max_streams=1_000, max_connections=10_000)
+_LIMITS = Limits(
+    max_message_bytes=MAX_MESSAGE_BYTES,
+    max_streams=1_000,
+    max_connections=10_000,
+    max_age_seconds=300.0,  # as `libs.rpc.server`
+)
 _OPEN_CALLS = 1_000  # of one link; those beyond stay unread
 
 
