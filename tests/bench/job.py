@@ -12,6 +12,7 @@ from tests.bench.processes import busy_seconds, cpu, difference
 
 _LONGEST_US = 60_000_000
 _DIGITS = 3
+_PACE_STEPS = 200_000
 GENERATOR = "generator"
 """The generator's own name among the processes."""
 
@@ -48,6 +49,8 @@ class Outcome:
     """CPU seconds of each server process and of the generator within that time."""
     machine_cpu: float = 0.0
     """CPU seconds that everything on the machine used within that time, other people's work included."""
+    pace_ms: float = 0.0
+    """CPU milliseconds that a loop took which is always the same: it tells a slow machine from slow servers. 0: not measured."""
     counts: dict[str, float] = field(default_factory=dict)
     histograms: dict[str, str] = field(default_factory=dict)
     """Latencies in µs, as HdrHistogram encodes them."""
@@ -66,6 +69,7 @@ class Meter:
     def __enter__(self) -> None:
         names = " ".join(f"{name}={pid}" for name, pid in self._job.pids.items())
         print(f"measuring {self._job.row} of {names}", file=sys.stderr, flush=True)  # the moment to attach a profiler
+        self._pace_ms = pace_ms()
         gc.collect()
         gc.freeze()
         gc.disable()  # the generator's own pauses must not pass for the servers'
@@ -78,6 +82,16 @@ class Meter:
         self._outcome.cpu = difference(cpu(self._pids), self._before)
         self._outcome.machine_cpu = busy_seconds() - self._machine
         gc.enable()
+        self._outcome.pace_ms = (self._pace_ms + pace_ms()) / 2
+
+
+def pace_ms() -> float:
+    """How long the loop takes now."""
+    begun = time.thread_time()
+    total = 0
+    for number in range(_PACE_STEPS):
+        total += number
+    return (time.thread_time() - begun) * 1_000
 
 
 def new_histogram() -> HdrHistogram:

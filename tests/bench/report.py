@@ -39,7 +39,9 @@ def table(runs: Sequence[Run], revisions: Sequence[str]) -> Iterator[str]:
     yield from _aligned([head, *rows])
     yield from _against_one(measured, revisions[0])
     yield ""
-    yield from _aligned([["row", "cores: servers", "generator", "others", ""], *_share_cells(measured, revisions[0])])
+    yield from _aligned(
+        [["row", "cores: servers", "generator", "others", "pace ms", ""], *_share_cells(measured, revisions[0])]
+    )
 
 
 def _against_one(measured: Measured, revision: str) -> Iterator[str]:
@@ -114,8 +116,16 @@ def _share_cells(measured: Measured, revision: str) -> Iterator[list[str]]:
             continue
         found = [shares(outcome) for outcome in outcomes]
         servers, generator, others = (max(values) for values in zip(*found, strict=True))
+        pace = max(outcome.pace_ms for outcome in outcomes)
         note = "the generator may have been the limit" if generator > GENERATOR_LIMIT else ""
-        yield [f"{row} {size or ''}".strip(), f"{servers:.2f}", f"{generator:.2f}", f"{others:.2f}", note]
+        yield [
+            f"{row} {size or ''}".strip(),
+            f"{servers:.2f}",
+            f"{generator:.2f}",
+            f"{others:.2f}",
+            f"{pace:.1f}",
+            note,
+        ]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
