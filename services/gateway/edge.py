@@ -1,6 +1,5 @@
 """The gateway's public services on its HTTP/2 server: bytes in and bytes out."""
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +13,6 @@ from libs.rpc.faults import CallFigures
 from libs.rpc.transport import Transport
 from libs.runtime.errors import CannotStart
 from services.gateway.carrier import Carrier
-from services.gateway.commands import frame_invalid
 from services.gateway.listening import Listening
 from services.gateway.methods import OWN, PASSED_ON, Method, Methods, methods_of, name_of
 from services.gateway.sessions import Sessions
