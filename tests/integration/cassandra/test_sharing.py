@@ -10,7 +10,7 @@ from libs.log_store.cassandra.chain import WRITE_SEAL
 from libs.log_store.cassandra.fence import WRITE_FENCE
 from libs.log_store.cassandra.ownership import CHANGE_SHARD
 from libs.log_store.cassandra.rows import WRITE_ROWS
-from tests.conformance.log_store.rows import LOG, batch, row, rows
+from tests.conformance.log_store.rows import LOG, batch, row, rows, shown
 from tests.integration.cassandra.faulty import Fault
 from tests.integration.cassandra.owners import EVERYTHING, SECONDS, Owner, owner, stale_owner
 from tests.support.log_keyspace import LogKeyspace
@@ -77,7 +77,7 @@ async def test_who_comes_is_handed_its_share_and_goes_on_under_the_same_epoch(lo
                 found = await second.store.read(
                     log, rows(1, 1)[0].seq, rows(9, 9)[0].seq, limit=9, max_bytes=EVERYTHING
                 )
-                assert [entry.row for entry in found] == rows(1, 4)
+                assert found == shown(1, 4)
                 changed = await second.store.changes(shard_of(log), "", 100)
                 assert dict(changed.logs)[log] == 4
 
