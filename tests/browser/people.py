@@ -1,10 +1,11 @@
 """People with a browser each, and what they do there, in the words of somebody who watches them."""
 
 import json
+from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, Route
 from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 
 from tests.support.stack import ServeStack
@@ -79,6 +80,7 @@ class People:
         self._stack = stack
         self._browser = browser
         self._contexts: list[BrowserContext] = []
+        self._routes: list[tuple[str, Callable[[Route], Awaitable[None]]]] = []
         self.faults: list[str] = []
 
     async def join(
@@ -88,16 +90,23 @@ class People:
         size: tuple[int, int] = _DESKTOP,
         language: str = "en-US",
         dark: bool = False,
+        token: str = "",
         in_context_of: Person | None = None,
     ) -> Person:
         """Follow a log-in link, in a browser of one's own or in another tab of somebody's."""
         context = in_context_of.context if in_context_of is not None else await self._context(size, language, dark=dark)
         page = await context.new_page()
+        for pattern, handler in self._routes:
+            await page.route(pattern, handler)
         page.on("pageerror", self._on_error)
         page.on("console", self._on_console)
-        await page.goto(f"{self._stack.web}/#user={user_id}&token={_SECRET.user_token(user_id)}")
+        await page.goto(f"{self._stack.web}/#user={user_id}&token={token or _SECRET.user_token(user_id)}")
         await page.locator(".inbox").wait_for()
         return Person(user_id, context, page)
+
+    def route(self, pattern: str, handler: Callable[[Route], Awaitable[None]]) -> None:
+        """Answer requests of those who join from now on in place of the server."""
+        self._routes.append((pattern, handler))
 
     async def leave(self) -> None:
         for context in self._contexts:

@@ -1,0 +1,123 @@
+"""What pages go through: sleep, wrong clocks, tokens that expire, and text of every kind, on the real stack."""
+
+import json
+
+import pytest
+from playwright.async_api import Route
+from tertulia.tokens import DEVELOPMENT_SECRET, Secret
+
+from tests.browser.people import People
+from tests.support.stack import ServeStack
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
+
+_SECRET = Secret.parse(DEVELOPMENT_SECRET)
+_TOKEN_SECONDS = 4
+ANYTHING = {
+    "right to left": "\u0634\u0643\u0631\u0627 \u062c\u0632\u064a\u0644\u0627! \u05e9\u05dc\u05d5\u05dd",
+    "families and flags": "\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 \U0001f1ea\U0001f1f8 \U0001f44d\U0001f3fd ok",
+    "combining characters": "Z\u0351\u036b\u0343a\u0340\u0316l\u0324\u0329g\u0318o\u031c is a\u0308 and \u00e4",
+}
+
+
+async def team(stack: ServeStack, channel: str) -> None:
+    await stack.json("channels", "create", channel, "--kind", "group", "--members", "alice,bob", "--as", "alice")
+
+
+async def test_a_laptop_that_slept_for_an_hour_has_everything_once_and_in_order(
+    stack: ServeStack, people: People
+) -> None:
+    await team(stack, "nap")
+    alice, bob = await people.join("alice"), await people.join("bob")
+    await alice.page.clock.install()
+    await alice.page.reload()
+    await alice.open("nap")
+    await bob.open("nap")
+    await alice.context.set_offline(True)
+    for number in range(30):
+        await bob.write(f"meanwhile {number}.")
+    await bob.sees("meanwhile 29.")
+    await alice.page.clock.fast_forward("01:00:00")
+    await alice.context.set_offline(False)
+    await alice.page.clock.run_for(15_000)  # the pauses between its attempts
+    await alice.sees("meanwhile 29.")
+    assert [text for text in await alice.texts() if text.startswith("meanwhile")][-10:] == [
+        f"meanwhile {number}." for number in range(20, 30)
+    ]
+    await alice.write("good morning")
+    await bob.sees("good morning")
+
+
+@pytest.mark.parametrize("days", [-1, 1], ids=["a day behind", "a day ahead"])
+async def test_a_clock_that_is_wrong_by_a_day_changes_no_order_and_loses_nothing(
+    stack: ServeStack, people: People, days: int
+) -> None:
+    channel = f"clock{days + 1}"
+    await team(stack, channel)
+    alice, bob = await people.join("alice"), await people.join("bob")
+    now = await alice.page.evaluate("Date.now()")
+    await alice.page.clock.set_system_time(now + days * 86_400_000)
+    await alice.open(channel)
+    await bob.open(channel)
+    await alice.write("one")
+    await bob.sees("one")
+    await bob.write("two")
+    await alice.sees("two")
+    await alice.write("three")
+    await bob.sees("three")
+    await alice.page.locator(".message:not([data-seq])").first.wait_for(state="detached")
+    assert await alice.texts() == await bob.texts() == ["one", "two", "three"]
+
+
+async def test_a_token_that_expires_under_an_open_page_is_renewed(stack: ServeStack, people: People) -> None:
+    await team(stack, "renewed")
+    alice = await people.join("alice", token=_SECRET.user_token("alice", _TOKEN_SECONDS))
+    bob = await people.join("bob")
+    await alice.open("renewed")
+    await bob.open("renewed")
+    async with alice.page.expect_request("**/development/token", timeout=30_000):
+        pass  # it asks when its token was refused
+    await bob.write("are you still there?")
+    await alice.sees("are you still there?")
+    await alice.write("yes")
+    await bob.sees("yes")
+
+
+async def test_where_nobody_renews_tokens_the_page_says_that_it_is_over(stack: ServeStack, people: People) -> None:
+    await team(stack, "over")
+
+    async def without_development(route: Route) -> None:
+        await route.fulfill(body=json.dumps({"imageHosts": [], "development": False}))
+
+    people.route("**/config.json", without_development)
+    alice = await people.join("alice", token=_SECRET.user_token("alice", _TOKEN_SECONDS))
+    await alice.open("over")
+    await alice.page.locator(".connection.bad[role=alert]", has_text="signed out").wait_for()
+
+
+async def test_text_of_every_kind_arrives_as_it_was_written(stack: ServeStack, people: People) -> None:
+    await team(stack, "babel")
+    alice, bob = await people.join("alice"), await people.join("bob")
+    await alice.open("babel")
+    await bob.open("babel")
+    for text in ANYTHING.values():
+        await alice.write(text)
+    await bob.sees(list(ANYTHING.values())[-1])
+    assert await bob.texts() == list(ANYTHING.values())
+    width = await bob.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= await bob.page.evaluate("innerWidth"), "something is wider than the screen"
+
+
+async def test_a_message_of_ten_thousand_characters_is_shown_in_part_and_whole_when_asked(
+    stack: ServeStack, people: People
+) -> None:
+    await team(stack, "novel")
+    alice, bob = await people.join("alice"), await people.join("bob")
+    await alice.open("novel")
+    await bob.open("novel")
+    text = ("word " * 2_000)[:9_996] + "end."
+    await alice.write(text)
+    message = await bob.sees("word word")
+    await message.get_by_role("button", name="Show more").click()
+    assert (await message.locator(".text").inner_text()).startswith(text[:9_000])
+    assert "end." in await message.locator(".text").inner_text()
