@@ -1,11 +1,16 @@
 """Two people in two browsers, on the real stack."""
 
 import pytest
+import tertulia
+from tertulia import ChannelKind
+from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 
 from tests.browser.people import People
 from tests.support.stack import ServeStack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
+
+_SERVER = Secret.parse(DEVELOPMENT_SECRET).server_token()
 
 
 async def team(stack: ServeStack, channel: str) -> None:
@@ -38,8 +43,8 @@ async def test_two_people_talk_type_react_reply_edit_and_delete(stack: ServeStac
     await alice.write("hello, dear bob")
     await bob.sees("hello, dear bob")
 
-    alice.page.once("dialog", lambda dialog: dialog.accept())
     await alice.act("hello, dear bob", "Delete")
+    await alice.page.locator(".modal .danger", has_text="Delete").click()
     await bob.page.locator(".gone").first.wait_for()
     assert "dear bob" not in await bob.page.locator(".chat").inner_text(), "deleted text is still shown"
 
@@ -111,3 +116,48 @@ async def test_a_group_is_made_from_people_who_were_searched(stack: ServeStack, 
         await found.click()
         await alice.page.locator(".modal-foot .primary").click()
         await alice.box("Carol Jones").wait_for()
+
+
+async def test_somebody_is_blocked_and_the_block_is_taken_back(stack: ServeStack, people: People) -> None:
+    async with tertulia.connect(stack.address, token=_SERVER) as server:
+        await server.users.ensure(["alice", "mallory"])
+        channel = await server.acting_for("mallory").channels.create_direct("alice")
+        await server.acting_for("mallory").send(channel.channel_id, "buy my coins")
+    alice = await people.join("alice")
+    await alice.open("mallory")
+    await alice.page.locator(".chat-head [aria-haspopup=menu]").click()
+    await alice.page.get_by_role("menuitem", name="Block").click()
+    await alice.page.locator(".modal .danger", has_text="Block").click()
+    await alice.page.locator(".read-only", has_text="mallory is blocked").wait_for()
+    await alice.page.reload()
+    await alice.page.get_by_role("button", name="Unblock").click()
+    await alice.write("well, tell me about them")
+    await alice.sees("well, tell me about them")
+
+
+async def test_an_open_channel_is_joined(stack: ServeStack, people: People) -> None:
+    async with tertulia.connect(stack.address, token=_SERVER) as server:
+        await server.users.ensure(["alice", "bob"])
+        await server.acting_for("bob").channels.create(ChannelKind.OPEN, name="Gardening", channel_id="gardening")
+    alice = await people.join("alice")
+    await alice.page.get_by_role("button", name="New chat").click()
+    await alice.page.locator(".found button", has_text="Gardening").click()
+    await alice.box("Gardening").wait_for()
+    await alice.write("hello, gardeners")
+    await alice.sees("hello, gardeners")
+
+
+async def test_a_person_gives_themselves_another_name(stack: ServeStack, people: People) -> None:
+    await team(stack, "names")
+    alice = await people.join("alice")
+    await alice.page.locator(".inbox-head [aria-haspopup=menu]").click()
+    await alice.page.get_by_role("menuitem", name="Your name").click()
+    await alice.page.get_by_role("textbox", name="Your name").fill("Alice of Wonderland")
+    await alice.page.get_by_role("button", name="Save").click()
+    await alice.page.locator(".inbox-head h1", has_text="Alice of Wonderland").wait_for()
+    bob = await people.join("bob")
+    await bob.open("names")
+    await alice.open("names")
+    await alice.write("who am I?")
+    await (await bob.sees("who am I?")).locator(".author", has_text="Alice of Wonderland").wait_for()
+    await stack.json("users", "set", "alice", "--name", "alice")

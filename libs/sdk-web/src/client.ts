@@ -1,6 +1,7 @@
 /** The door of the SDK: one user's connection to a server, and all that is known through it. */
 
 import { type ReadonlySignal, signal } from "@preact/signals-core";
+import { Blocks } from "./blocks.js";
 import { Conversation, tryUnderOneId } from "./conversation.js";
 import type { Event } from "./gen/tertulia/chat/v1/event_pb.js";
 import type { ListenRequest, ServerFrame } from "./gen/tertulia/chat/v1/session_pb.js";
@@ -15,6 +16,7 @@ import {
   type Message,
   type MyChannel,
   messageFrom,
+  type OpenChannel,
   preferencesFrom,
   type User,
   userFrom,
@@ -43,6 +45,7 @@ export interface Options {
 export type OnMessage = (channel: MyChannel, message: Message) => void;
 
 const SNAPSHOT_CHANNELS = 100;
+const OPEN_CHANNELS = 100;
 const SNAPSHOT_EVERY_MS = 5_000;
 const READ_PAUSE_MS = 400; // the others see soon what was read
 
@@ -51,6 +54,7 @@ export class TertuliaClient {
   readonly storage: Storage;
   readonly inbox: Inbox;
   readonly people: People;
+  readonly blocks: Blocks;
   readonly typists = new Typists();
   readonly outbox: Outbox;
   #listener: Listener;
@@ -72,6 +76,7 @@ export class TertuliaClient {
     this.storage = keep ? new IndexedStorage(name) : new MemoryStorage();
     this.#tabs = keep ? tabsNamed(name) : new OneTab();
     this.people = new People(this.rpc);
+    this.blocks = new Blocks(this.rpc);
     this.outbox = new Outbox(this.rpc, this.storage, this.#tabs, (channelId) => this.seen(channelId));
     const { channels } = this.rpc;
     this.#reads = new Positions(
@@ -163,6 +168,16 @@ export class TertuliaClient {
     return this.#create({ kind: ChannelKind.GROUP, name, memberUserIds: [...memberUserIds] });
   }
 
+  /** The first of the channels that anybody may join, in order of their names. */
+  async openChannels(): Promise<OpenChannel[]> {
+    const { channels } = await this.try(() => this.rpc.channels.listOpenChannels({ pageSize: OPEN_CHANNELS }));
+    return channels.map(({ channelId, name, memberCount }) => ({ channelId, name, memberCount: Number(memberCount) }));
+  }
+
+  async join(channelId: string): Promise<void> {
+    await this.try(() => this.rpc.channels.joinChannel({ channelId }));
+  }
+
   async addMembers(channelId: string, userIds: readonly string[]): Promise<void> {
     await this.try(() => this.rpc.channels.addMembers({ channelId, userIds: [...userIds] }));
   }
@@ -225,12 +240,11 @@ export class TertuliaClient {
     return found;
   }
 
-  async block(userId: string): Promise<void> {
-    await this.try(() => this.rpc.users.blockUser({ userId }));
-  }
-
-  async unblock(userId: string): Promise<void> {
-    await this.try(() => this.rpc.users.unblockUser({ userId }));
+  /** How the user is called from now on. */
+  async setName(name: string): Promise<void> {
+    const userId = this.me.peek();
+    await this.try(() => this.rpc.users.upsertUsers({ users: [{ userId, name }] }));
+    this.people.note({ ...this.people.profile(userId).peek(), name });
   }
 
   /** Hear of what others say. Answers how to stop. */

@@ -1,4 +1,5 @@
 export { effect, type ReadonlySignal } from "@preact/signals-core";
+export type { Blocks } from "./blocks.js";
 export { connect, type OnMessage, type Options, TertuliaClient } from "./client.js";
 export type { Conversation } from "./conversation.js";
 export { errorFrom, TertuliaError } from "./errors.js";
@@ -15,6 +16,7 @@ export {
   type Message,
   type MessageState,
   type MyChannel,
+  type OpenChannel,
   type Permissions,
   type Preferences,
   type Reaction,

@@ -47,6 +47,13 @@ export interface MessageState {
   readonly lastReplySeq: number;
 }
 
+/** A channel that anybody may join. */
+export interface OpenChannel {
+  readonly channelId: string;
+  readonly name: string;
+  readonly memberCount: number;
+}
+
 export interface Message {
   /** Its place in the channel, and its id there. */
   readonly seq: number;

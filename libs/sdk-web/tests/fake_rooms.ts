@@ -39,6 +39,8 @@ export type Content = Parameters<FakeLog["append"]>[2];
 export class FakeRooms {
   readonly rooms = new Map<string, Room>();
   readonly names = new Map<string, string>();
+  /** Whom users have blocked. */
+  readonly blocked = new Map<string, Set<string>>();
   readonly feeds = new Set<FakeFeed>();
   clock = () => Date.now();
   /** The next `count` events do not reach the streams. */

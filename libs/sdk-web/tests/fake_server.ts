@@ -71,7 +71,20 @@ export class FakeServer extends FakeRooms {
     router.service(SessionService, { listen: (request, context) => this.#listen(request, context) });
     router.service(MessageService, messageMethods(this, unary));
     router.service(ChannelService, channelMethods(this, unary));
+    const blockedBy = (user: string) => {
+      const had = this.blocked.get(user) ?? new Set<string>();
+      this.blocked.set(user, had);
+      return had;
+    };
     router.service(UserService, {
+      blockUser: unary("BlockUser", ({ userId }, user) => void blockedBy(user).add(userId) ?? {}),
+      unblockUser: unary("UnblockUser", ({ userId }, user) => void blockedBy(user).delete(userId) ?? {}),
+      listBlockedUsers: unary("ListBlockedUsers", ({ pageToken }, user) => {
+        const all = [...blockedBy(user)].sort();
+        const at = all.findIndex((userId) => userId > pageToken);
+        const [next, after] = at < 0 ? [] : all.slice(at, at + 2); // one a page
+        return { users: next === undefined ? [] : [{ userId: next }], nextPageToken: after === undefined ? "" : next };
+      }),
       getUser: this.#unary("GetUser", ({ userId }) => ({ user: { userId, name: this.names.get(userId) ?? "" } })),
       searchUsers: this.#unary("SearchUsers", ({ namePrefix }) => ({
         users: [...this.names]

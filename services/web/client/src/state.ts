@@ -45,6 +45,29 @@ export type Dialog = { readonly kind: "new-chat" } | { readonly kind: "add-membe
 export const dialog = signal<Dialog | undefined>(undefined);
 export const details = signal(false);
 
+/** Something that the person is asked: to say yes, or, where there is a `value`, for other words in its place. */
+export interface Question {
+  readonly words: string;
+  readonly yes: string;
+  readonly danger?: boolean;
+  readonly value?: string;
+  readonly answer: (said: string | undefined) => void;
+}
+
+export const question = signal<Question | undefined>(undefined);
+
+/** Whether the person is sure. */
+export async function sure(words: string, yes: string): Promise<boolean> {
+  return (await ask({ words, yes, danger: true })) !== undefined;
+}
+
+/** Other words in place of `value`; undefined: the person thought better of it. */
+export function ask(asked: Omit<Question, "answer">): Promise<string | undefined> {
+  return new Promise((answer) => {
+    question.value = { ...asked, answer };
+  });
+}
+
 export const toast = signal("");
 const TOAST_MS = 4_000;
 let toastTimer = 0;

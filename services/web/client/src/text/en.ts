@@ -113,6 +113,12 @@ export const en = {
   repliesCount: "{n} reply|{n} replies",
   openChat: "Open the chat",
   draft: "Draft",
+  unblock: "Unblock",
+  blockSure: "Block {name}? Neither of you can write to the other then.",
+  yourName: "Your name",
+  notify: "Notify me",
+  openChannels: "Open channels",
+  join: "Join",
 };
 
 export type Words = typeof en;

@@ -114,4 +114,10 @@ export const es: Words = {
   repliesCount: "{n} respuesta|{n} respuestas",
   openChat: "Abrir el chat",
   draft: "Borrador",
+  unblock: "Desbloquear",
+  blockSure: "¿Bloquear a {name}? Ninguno de los dos podrá escribir al otro.",
+  yourName: "Tu nombre",
+  notify: "Avisarme",
+  openChannels: "Canales abiertos",
+  join: "Unirse",
 };

@@ -29,7 +29,7 @@ export function t(key: keyof Words, values: Readonly<Record<string, string | num
 const formats = computed(() => {
   const form = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(language.value, options);
   return {
-    time: form({ hour: "2-digit", minute: "2-digit" }),
+    time: form({ hour: "numeric", minute: "2-digit" }),
     weekday: form({ weekday: "long" }),
     day: form({ day: "numeric", month: "long" }),
     date: form({ day: "numeric", month: "long", year: "numeric" }),

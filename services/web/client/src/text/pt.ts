@@ -114,4 +114,10 @@ export const pt: Words = {
   repliesCount: "{n} resposta|{n} respostas",
   openChat: "Abrir a conversa",
   draft: "Rascunho",
+  unblock: "Desbloquear",
+  blockSure: "Bloquear {name}? Nenhum dos dois poderá escrever ao outro.",
+  yourName: "Seu nome",
+  notify: "Receber avisos",
+  openChannels: "Canais abertos",
+  join: "Entrar",
 };

@@ -1,6 +1,7 @@
-import { useSignal } from "@preact/signals";
-import { contentOf } from "@tertulia/sdk-web";
+import { useComputed, useSignal } from "@preact/signals";
+import { contentOf, type MyChannel, unreadCount } from "@tertulia/sdk-web";
 import { useEffect } from "preact/hooks";
+import { tellOfMessages } from "../notifications.ts";
 import { type App, AppContext, select, selected, toast, useApp } from "../state.ts";
 import { t } from "../text/index.ts";
 import { Chat } from "./chat.tsx";
@@ -8,6 +9,7 @@ import { Icon } from "./icons.tsx";
 import { Inbox } from "./inbox.tsx";
 import { nameOf, titleOf } from "./names.ts";
 import { PeopleDialog } from "./people_dialog.tsx";
+import { QuestionDialog } from "./question.tsx";
 
 export function Root({ app, onSignOut }: { app: App; onSignOut: () => void }) {
   return (
@@ -21,9 +23,7 @@ function Frame({ onSignOut }: { onSignOut: () => void }) {
   const { client } = useApp();
   const channel = selected.value === "" ? undefined : client.inbox.get(selected.value);
   const { state } = client.connection.value;
-  useEffect(() => {
-    document.title = channel === undefined ? "Tertulia" : `${titleOf(client, channel)} – Tertulia`;
-  }, [channel]);
+  useEffect(() => tellOfMessages(client), []);
   useEffect(() => {
     const leave = (event: KeyboardEvent) => {
       if (event.key === "Escape" && !event.defaultPrevented && document.querySelector("dialog[open]") === null)
@@ -52,12 +52,27 @@ function Frame({ onSignOut }: { onSignOut: () => void }) {
         </main>
       )}
       <PeopleDialog />
+      <QuestionDialog />
       <Announcer />
+      <Title channel={channel} />
       <div class="toast" role="status">
         {toast.value !== "" && <span>{toast.value}</span>}
       </div>
     </div>
   );
+}
+
+/** The tab says which conversation is open, and in how many others something is unread. */
+function Title({ channel }: { channel: MyChannel | undefined }) {
+  const { client } = useApp();
+  const unread = useComputed(
+    () => client.inbox.channels.value.filter((one) => unreadCount(one) > 0 && !one.preferences.muted).length,
+  ).value;
+  const title = channel === undefined ? "Tertulia" : `${titleOf(client, channel)} – Tertulia`;
+  useEffect(() => {
+    document.title = unread === 0 ? title : `(${unread}) ${title}`;
+  }, [title, unread]);
+  return null;
 }
 
 /** How the connection is, when it is not simply there. */

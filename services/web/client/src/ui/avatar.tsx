@@ -1,4 +1,4 @@
-import { ChannelKind, type MyChannel } from "@tertulia/sdk-web";
+import { ChannelKind, type MyChannel, type OpenChannel } from "@tertulia/sdk-web";
 import { useApp } from "../state.ts";
 import { Icon } from "./icons.tsx";
 import { isShown } from "./images.ts";
@@ -30,6 +30,11 @@ export function ChannelAvatar({ channel, size = 48 }: { channel: MyChannel; size
   return <Face label={label} seed={channel.channelId} url={channel.coverUrl} size={size} group={channel.kind} />;
 }
 
+export function OpenChannelAvatar({ channel, size }: { channel: OpenChannel; size: number }) {
+  const label = channel.name || channel.channelId;
+  return <Face label={label} seed={channel.channelId} url="" size={size} group={ChannelKind.OPEN} />;
+}
+
 function Face(props: { label: string; seed: string; url: string; size: number; group?: ChannelKind }) {
   const { label, seed, url, size, group } = props;
   const { config } = useApp();
@@ -57,7 +62,8 @@ function initials(label: string): string {
     .toUpperCase();
 }
 
-function hueOf(seed: string): number {
+/** The colour of somebody, wherever they stand. */
+export function hueOf(seed: string): number {
   let hash = 0;
   for (const character of seed) hash = (Math.imul(hash, 31) + (character.codePointAt(0) ?? 0)) >>> 0;
   return HUES[(hash ^ (hash >>> 15)) % HUES.length] ?? 0;

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { ChannelKind, type Conversation, type Message, type MyChannel } from "@tertulia/sdk-web";
 import { useEffect, useState } from "preact/hooks";
-import { attempt, details, dialog, select, useApp } from "../state.ts";
+import { ask, attempt, details, dialog, select, sure, useApp } from "../state.ts";
 import { shortTimeOf, t } from "../text/index.ts";
 import { ChannelAvatar } from "./avatar.tsx";
 import { Composer } from "./composer.tsx";
@@ -40,6 +40,9 @@ export function Chat({ channel }: { channel: MyChannel }) {
 function Head({ channel, conversation }: { channel: MyChannel; conversation: Conversation }) {
   const { client } = useApp();
   const title = titleOf(client, channel);
+  useEffect(() => {
+    if (channel.kind === ChannelKind.DIRECT) client.blocks.load().catch(() => {}); // the menu then offers what it can
+  }, [channel.channelId]);
   return (
     <header class="chat-head">
       <button type="button" class="icon-button back" aria-label={t("back")} onClick={() => select("")}>
@@ -88,26 +91,32 @@ function itemsOf(channel: MyChannel, client: ReturnType<typeof useApp>["client"]
     items.push({
       icon: "pencil",
       label: t("rename"),
-      act: () => {
-        const name = prompt(t("groupName"), channel.name)?.trim();
-        if (name) void attempt(() => client.rename(channelId, name));
+      act: async () => {
+        const name = await ask({ words: t("groupName"), yes: t("save"), value: channel.name });
+        if (name) await attempt(() => client.rename(channelId, name));
       },
     });
   }
-  if (kind === ChannelKind.DIRECT)
+  if (kind === ChannelKind.DIRECT && client.blocks.all.value.has(channel.peer))
+    items.push({ icon: "check", label: t("unblock"), act: () => void attempt(() => client.blocks.unblock(channel.peer)) });
+  else if (kind === ChannelKind.DIRECT)
     items.push({
       icon: "ban",
       label: t("block"),
       danger: true,
-      act: () => void attempt(() => client.block(channel.peer)),
+      act: async () => {
+        const name = titleOf(client, channel);
+        if (await sure(t("blockSure", { name }), t("block"))) await attempt(() => client.blocks.block(channel.peer));
+      },
     });
   else
     items.push({
       icon: "exit",
       label: t("leave"),
       danger: true,
-      act: () => {
-        if (confirm(t("leaveSure"))) void attempt(() => client.leave(channelId)).then((left) => left && select(""));
+      act: async () => {
+        if (!(await sure(t("leaveSure"), t("leave")))) return;
+        if (await attempt(() => client.leave(channelId))) select("");
       },
     });
   return items;

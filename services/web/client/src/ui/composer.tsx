@@ -101,6 +101,15 @@ export function Composer({ channel, conversation, replyTo, editing }: Props) {
     });
   };
 
+  if (client.blocks.all.value.has(channel.peer))
+    return (
+      <p class="read-only">
+        {t("blocked", { name: nameOf(client, channel.peer) })}{" "}
+        <button type="button" class="button small" onClick={() => void attempt(() => client.blocks.unblock(channel.peer))}>
+          {t("unblock")}
+        </button>
+      </p>
+    );
   if (!channel.permissions.send) return <p class="read-only">{t("cannotWrite")}</p>;
   const above = edited ?? quoted;
   return (

@@ -1,10 +1,11 @@
 /** The list of channels. */
 
 import { useSignal } from "@preact/signals";
-import { contentOf, type MyChannel, unreadCount } from "@tertulia/sdk-web";
+import { contentOf, type MyChannel, type TertuliaClient, unreadCount } from "@tertulia/sdk-web";
 import { memo } from "preact/compat";
 import { VList } from "virtua";
-import { attempt, dialog, select, selected, theme, useApp, wear } from "../state.ts";
+import { canNotify, notify, notifying } from "../notifications.ts";
+import { ask, attempt, dialog, select, selected, theme, useApp, wear } from "../state.ts";
 import { LANGUAGES, type Language, language, shortTimeOf, speak, t } from "../text/index.ts";
 import { Avatar, ChannelAvatar } from "./avatar.tsx";
 import { draftOf } from "./drafts.ts";
@@ -37,7 +38,7 @@ export function Inbox({ onSignOut }: { onSignOut: () => void }) {
         >
           <Icon name="pencil" />
         </button>
-        <Menu label={t("menu")} items={settings(onSignOut)}>
+        <Menu label={t("menu")} items={settings(client, onSignOut)}>
           <Icon name="more" />
         </Menu>
       </header>
@@ -71,7 +72,20 @@ export function Inbox({ onSignOut }: { onSignOut: () => void }) {
   );
 }
 
-function settings(onSignOut: () => void): MenuItem[] {
+function settings(client: TertuliaClient, onSignOut: () => void): MenuItem[] {
+  const me = client.me.peek();
+  const rename = async () => {
+    const name = await ask({ words: t("yourName"), yes: t("save"), value: client.people.profile(me).peek().name });
+    if (name) await attempt(() => client.setName(name));
+  };
+  const items: MenuItem[] = [{ icon: "pencil", label: t("yourName"), act: rename }];
+  if (canNotify)
+    items.push({
+      icon: "bell",
+      label: t("notify"),
+      checked: notifying.value,
+      act: () => void attempt(() => notify(!notifying.peek())),
+    });
   const themes = (["system", "light", "dark"] as const).map((one) => ({
     icon: "dot" as const,
     label: t(one),
@@ -84,7 +98,7 @@ function settings(onSignOut: () => void): MenuItem[] {
     checked: language.value === one,
     act: () => speak(one),
   }));
-  return [...themes, ...languages, { icon: "exit", label: t("signOut"), danger: true, act: onSignOut }];
+  return [...items, ...themes, ...languages, { icon: "exit", label: t("signOut"), danger: true, act: onSignOut }];
 }
 
 const Row = memo(({ channel, isSelected }: { channel: MyChannel; isSelected: boolean }) => {

@@ -12,9 +12,9 @@ import {
 } from "@tertulia/sdk-web";
 import { memo } from "preact/compat";
 import { useEffect, useState } from "preact/hooks";
-import { attempt, tell, useApp } from "../state.ts";
+import { attempt, sure, tell, useApp } from "../state.ts";
 import { fullTimeOf, t, timeOf } from "../text/index.ts";
-import { Avatar } from "./avatar.tsx";
+import { Avatar, hueOf } from "./avatar.tsx";
 import { QUICK } from "./emoji.ts";
 import { EmojiPicker } from "./emoji_picker.tsx";
 import { Icon, Ticks } from "./icons.tsx";
@@ -58,7 +58,11 @@ export const MessageView = memo((props: Props) => {
       <div class="message-body">
         <div class="bubble-line">
           <div class={!deleted && isEmojiOnly(content.text) && content.replyToSeq === 0 ? "bubble big" : "bubble"}>
-            {!isMine && isGroup && first && <bdi class="author">{name}</bdi>}
+            {!isMine && isGroup && first && (
+              <bdi class="author" style={{ "--hue": String(hueOf(message.author)) }}>
+                {name}
+              </bdi>
+            )}
             {!deleted && content.replyToSeq !== 0 && (
               <Quote conversation={conversation} seq={content.replyToSeq} jump={props.jump} />
             )}
@@ -225,8 +229,8 @@ function itemsOf({
       icon: "trash",
       label: t("delete"),
       danger: true,
-      act: () => {
-        if (confirm(t("deleteSure"))) void attempt(() => conversation.delete(message));
+      act: async () => {
+        if (await sure(t("deleteSure"), t("delete"))) await attempt(() => conversation.delete(message));
       },
     });
   return items;

@@ -1,7 +1,7 @@
 /** The messages of a conversation, only those in view in the document, however many there are. */
 
 import { type Signal, useComputed } from "@preact/signals";
-import type { Conversation, Message, MyChannel } from "@tertulia/sdk-web";
+import { type Conversation, type Message, type MyChannel, unreadCount } from "@tertulia/sdk-web";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Virtualizer, type VirtualizerHandle } from "virtua";
 import { useApp } from "../state.ts";
@@ -120,6 +120,7 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
     else list.current?.scrollToIndex(rows.length - 1, { align: "end" });
   };
 
+  const unread = unreadCount(channel);
   const isEmpty = rows.length === 0 && view.loading === "nothing" && view.error === undefined;
   return (
     <div class="messages">
@@ -173,6 +174,7 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
           title={t("jumpToLatest")}
           onClick={toLatest}
         >
+          {unread > 0 && <span class="badge">{unread > 99 ? "99+" : unread}</span>}
           <Icon name="down" />
         </button>
       )}

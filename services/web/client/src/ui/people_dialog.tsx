@@ -8,6 +8,7 @@ import { t } from "../text/index.ts";
 import { Avatar } from "./avatar.tsx";
 import { Icon } from "./icons.tsx";
 import { Modal } from "./modal.tsx";
+import { OpenChannels } from "./open_channels.tsx";
 
 const PAUSE_MS = 200; // after the last key, before the server is asked
 
@@ -79,6 +80,7 @@ export function PeopleDialog() {
           </ul>
         )}
         <Search chosen={ids} onToggle={toggle} />
+        {!isAdding && ids.length === 0 && <OpenChannels onJoined={close} />}
         <footer class="modal-foot">
           <button type="button" class="button" onClick={close}>
             {t("cancel")}
