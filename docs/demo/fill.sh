@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Something to look at: a team's conversation, and a real one of Ubuntu's IRC channel. Run again, it doubles nothing.
+# Something to look at: a team's conversations, and a real one of Ubuntu's IRC channel. Run again, it doubles nothing.
 # The server runs already (`make run`), with the development application.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -12,8 +12,13 @@ name carol "Carol Núñez"
 name dan "Dan O'Brien"
 name eva "Eva Lindqvist"
 
-tertulia import docs/demo/design-team.jsonl --format jsonl --channel design-team
-tertulia channels update design-team --name "Design team" > /dev/null
+team() {
+  tertulia import "docs/demo/$1.jsonl" --format jsonl --channel "$1"
+  tertulia channels update "$1" --name "$2" > /dev/null
+}
+team launch "Launch 🚀"
+team lunch "Lunch"
+team design-team "Design team"
 tertulia import tests/data/irc/*.txt --format irc --channel ubuntu
 tertulia channels add ubuntu alice bob > /dev/null
 echo "Follow the links that \`make run\` printed: Alice and Bob have something to read."
