@@ -74,7 +74,7 @@ class WebSettings(ServiceSettings, service="web"):
     queue_bytes: int = Field(
         default=64 * 1024,
         ge=16 * 1024,
-        description="What may wait for a slow reader of a stream, in bytes. Beyond it the gateway is read no further.",
+        description="What may wait for a slow reader of a stream, in bytes. Beyond it the gateway keeps the rest in a queue of the session's own.",
     )
     stall_seconds: float = Field(
         default=15.0, gt=0, le=600, description="How long one write to a client may take before its request is cut."
