@@ -77,8 +77,14 @@ export class FakeServer extends FakeRooms {
       return had;
     };
     router.service(UserService, {
-      blockUser: unary("BlockUser", ({ userId }, user) => void blockedBy(user).add(userId) ?? {}),
-      unblockUser: unary("UnblockUser", ({ userId }, user) => void blockedBy(user).delete(userId) ?? {}),
+      blockUser: unary("BlockUser", ({ userId }, user) => {
+        blockedBy(user).add(userId);
+        return {};
+      }),
+      unblockUser: unary("UnblockUser", ({ userId }, user) => {
+        blockedBy(user).delete(userId);
+        return {};
+      }),
       listBlockedUsers: unary("ListBlockedUsers", ({ pageToken }, user) => {
         const all = [...blockedBy(user)].sort();
         const at = all.findIndex((userId) => userId > pageToken);
