@@ -6,7 +6,7 @@ import { ChannelKind, type MyChannel, MyChannelSchema } from "../src/gen/tertuli
 import { type Event, EventSchema } from "../src/gen/tertulia/chat/v1/event_pb.js";
 import { MemberRole } from "../src/gen/tertulia/chat/v1/role_pb.js";
 import type { NoticeSchema } from "../src/gen/tertulia/chat/v1/session_pb.js";
-import { FakeFeed } from "./fake_feed.js";
+import type { FakeFeed } from "./fake_feed.js";
 import { FakeLog } from "./fake_log.js";
 import { refusal } from "./fake_refusals.js";
 

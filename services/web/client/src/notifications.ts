@@ -23,7 +23,8 @@ export async function notify(wanted: boolean): Promise<void> {
 export function tellOfMessages(client: TertuliaClient): () => void {
   return client.onMessage((channel, message) => {
     const { text, customType, mentions } = contentOf(message);
-    const isSeen = document.visibilityState === "visible" && document.hasFocus() && selected.peek() === channel.channelId;
+    const isSeen =
+      document.visibilityState === "visible" && document.hasFocus() && selected.peek() === channel.channelId;
     const isWanted = !channel.preferences.muted || mentions.includes(client.me.peek());
     if (!notifying.peek() || isSeen || !isWanted) return;
     const author = nameOf(client, message.author);

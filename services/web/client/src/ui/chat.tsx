@@ -98,7 +98,11 @@ function itemsOf(channel: MyChannel, client: ReturnType<typeof useApp>["client"]
     });
   }
   if (kind === ChannelKind.DIRECT && client.blocks.all.value.has(channel.peer))
-    items.push({ icon: "check", label: t("unblock"), act: () => void attempt(() => client.blocks.unblock(channel.peer)) });
+    items.push({
+      icon: "check",
+      label: t("unblock"),
+      act: () => void attempt(() => client.blocks.unblock(channel.peer)),
+    });
   else if (kind === ChannelKind.DIRECT)
     items.push({
       icon: "ban",

@@ -105,7 +105,11 @@ export function Composer({ channel, conversation, replyTo, editing }: Props) {
     return (
       <p class="read-only">
         {t("blocked", { name: nameOf(client, channel.peer) })}{" "}
-        <button type="button" class="button small" onClick={() => void attempt(() => client.blocks.unblock(channel.peer))}>
+        <button
+          type="button"
+          class="button small"
+          onClick={() => void attempt(() => client.blocks.unblock(channel.peer))}
+        >
           {t("unblock")}
         </button>
       </p>
