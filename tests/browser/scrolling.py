@@ -9,20 +9,22 @@ from playwright.async_api import Browser, Page
 
 _TASKS = {"RunTask", "ThreadControllerImpl::RunTask"}
 _STEP_PX = 900  # a frame: somebody who flings
-_SCROLL = """async ([first, step]) => {
+_SECONDS = 90  # a machine that is busy with much else; usually it takes twenty
+_SCROLL = """async ([first, step, seconds]) => {
   const scroller = document.querySelector(".scroller");
   const frame = () => new Promise(requestAnimationFrame);
   const atTop = () => scroller.scrollTop < 1 && document.querySelector(".message .text")?.textContent.startsWith(first);
   const frames = [];
   let elements = 0;
-  for (let last = await frame(); !atTop(); ) {
+  const end = performance.now() + seconds * 1000;
+  for (let last = await frame(); !atTop() && last < end; ) {
     scroller.scrollTop -= step;
     const now = await frame();
     frames.push(now - last);
     last = now;
     elements = Math.max(elements, document.getElementsByTagName("*").length);
   }
-  return { frames, elements };
+  return { frames, elements, arrived: atTop() };
 }"""
 
 
@@ -47,11 +49,12 @@ class Cost(NamedTuple):
 
 async def scroll_to_the_first(browser: Browser, page: Page, first: str) -> Cost:
     """`first`: how the first message begins."""
-    await browser.start_tracing(page=page, categories=["toplevel", "disabled-by-default-devtools.timeline"])
+    await browser.start_tracing(page=page, categories=["toplevel"])
     try:
-        seen = await page.evaluate(_SCROLL, [first, _STEP_PX])
+        seen = await page.evaluate(_SCROLL, [first, _STEP_PX, _SECONDS])
     finally:
         trace = json.loads(await browser.stop_tracing())
+    assert seen["arrived"], f"not within {_SECONDS} s; {len(seen['frames'])} frames"
     return Cost(seen["frames"], seen["elements"], _main_thread_tasks(trace["traceEvents"]))
 
 

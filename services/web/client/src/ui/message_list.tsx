@@ -71,8 +71,20 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
       handle.scrollToIndex(rows.length - 1, { align: "end" });
   }, [rows.length, view]);
 
+  // also where nobody scrolls: who stands at the very top makes no event any more
+  const loadMore = useCallback(() => {
+    const handle = list.current;
+    const { loading, messages, error } = timeline.view.peek();
+    if (handle === null || loading !== "nothing" || messages.length === 0 || error !== undefined) return;
+    if (handle.scrollOffset < NEAR_PX) void timeline.loadOlder();
+    else if (handle.scrollSize - handle.viewportSize - handle.scrollOffset < NEAR_PX) void timeline.loadNewer();
+  }, [timeline]);
+
   useEffect(() => {
-    const timer = setTimeout(read, 50); // after the list has laid itself out
+    const timer = setTimeout(() => {
+      loadMore();
+      read();
+    }, 50); // after the list has laid itself out
     addEventListener("focus", read);
     document.addEventListener("visibilitychange", read);
     return () => {
@@ -92,11 +104,10 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
     const handle = list.current;
     if (handle === null) return;
     const below = handle.scrollSize - handle.viewportSize - offset;
-    const { newer, loading } = timeline.view.peek();
+    const { newer } = timeline.view.peek();
     atBottom.current = below < BOTTOM_PX && !newer;
     setAway(below > handle.viewportSize || newer);
-    if (loading === "nothing" && offset < NEAR_PX) void timeline.loadOlder();
-    else if (loading === "nothing" && below < NEAR_PX) void timeline.loadNewer();
+    loadMore();
     read();
   };
 
