@@ -45,6 +45,10 @@ export const MessageView = memo((props: Props) => {
   const { deleted } = message.state;
   const content = contentOf(message);
   const showsInfo = useSignal(false);
+  const touched = useSignal(false); // what can be done is made when somebody comes near: it is half of what scrolling costs
+  const touch = () => {
+    touched.value = true;
+  };
   const classes = ["message", isMine ? "mine" : "theirs", first && "first", last && "last", flash && "flash"];
   return (
     <article
@@ -52,6 +56,8 @@ export const MessageView = memo((props: Props) => {
       data-seq={message.seq}
       tabIndex={-1}
       aria-label={t("messageFrom", { name: isMine ? t("you") : name, time: fullTimeOf(message.timeMs) })}
+      onPointerEnter={touch}
+      onFocusIn={touch}
       onKeyDown={(event) => openMenu(event)}
     >
       {!isMine && isGroup && <span class="message-face">{last && <Avatar userId={message.author} size={32} />}</span>}
@@ -69,7 +75,7 @@ export const MessageView = memo((props: Props) => {
             {deleted ? <span class="gone">{t("deleted")}</span> : <Text content={content} />}
             <Stamp message={message} conversation={conversation} isMine={isMine} />
           </div>
-          {!deleted && <Actions {...props} isMine={isMine} showInfo={() => (showsInfo.value = true)} />}
+          {!deleted && touched.value && <Actions {...props} isMine={isMine} showInfo={() => (showsInfo.value = true)} />}
         </div>
         <Reactions channel={channel} conversation={conversation} message={message} />
       </div>
