@@ -16,6 +16,9 @@ from services.web.upstream import Metadata, StreamCall, parts
 _PATH = f"/{carrier_pb2.DESCRIPTOR.services_by_name['CarrierService'].full_name}/Carry"
 _JOINED_BYTES = 64 * 1024  # of requests that go in one message
 _OTHER_BYTES = 1_024  # what a message may hold beside a client's request and its token
+JOIN_SECONDS = 300.0
+"""Half of the time for which a gateway lets a connection take new calls."""
+
 _BEHIND_BYTES = 4 * 1024 * 1024
 """A stream for which so much waits is ended: the gateway was told long ago that it is slow. Frames are the same bytes for all
 who wait for them."""
@@ -79,7 +82,9 @@ class Carrier:
         self._handles = 0
         self._requests: list[bytes] = []
         self._wake = asyncio.Event()
+        self._leaving = False
         self.over = False
+        self.begun_at = asyncio.get_running_loop().time()
 
     def attach(self, request: bytes, authorization: str, correlation_id: str) -> Carried:
         """A user who begins to listen."""
@@ -94,6 +99,12 @@ class Carrier:
     def detach(self, handle: int) -> None:
         if self._users.pop(handle, None) is not None:
             self.say(detached_handles=[handle])
+        self._leave_if_empty()
+
+    def retire(self) -> None:
+        """Nobody else will come: end with the last user."""
+        self._leaving = True
+        self._leave_if_empty()
 
     def say(
         self,
@@ -126,8 +137,12 @@ class Carrier:
             for carried in self._users.values():
                 carried.end(error)
 
+    def _leave_if_empty(self) -> None:
+        if self._leaving and not self._users:
+            self._wake.set()
+
     async def _joined(self) -> AsyncIterator[bytes]:
-        while True:
+        while not self._leaving or self._users or self._requests:
             await self._wake.wait()
             self._wake.clear()
             while self._requests:
@@ -169,13 +184,14 @@ class Carrier:
 
 
 class Carriers:
-    """One carrier at a time: a new one for whoever comes after the last has ended."""
+    """Who comes joins the newest carrier. It takes people for `join_seconds`, so that they spread over all gateways there are."""
 
-    def __init__(self, channel: grpc.aio.Channel, max_request_bytes: int) -> None:
+    def __init__(self, channel: grpc.aio.Channel, max_request_bytes: int, join_seconds: float = JOIN_SECONDS) -> None:
         self._channel = channel
         self._max_request_bytes = max_request_bytes
-        self._carrier: Carrier | None = None
-        self._wanted = asyncio.Event()
+        self._join_seconds = join_seconds
+        self._newest: Carrier | None = None
+        self._new: asyncio.Queue[Carrier] = asyncio.Queue()
 
     def listen(self, request: bytes, metadata: Metadata) -> Carried:
         """What `SessionService.Listen` answers to a user; failures are those of its stream.
@@ -190,15 +206,21 @@ class Carriers:
                 "the request is larger than this server takes; name fewer positions",
                 error_pb2.ERROR_REASON_LIMIT_REACHED,
             )
-        if self._carrier is None or self._carrier.over:
-            self._carrier = Carrier(self._channel)
-            self._wanted.set()
-        return self._carrier.attach(request, authorization, headers.get(CORRELATION_KEY, ""))
+        return self._open_carrier().attach(request, authorization, headers.get(CORRELATION_KEY, ""))
 
     async def run(self) -> None:
         """Carry, for ever."""
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            if self._carrier is not None:
-                await self._carrier.run()
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                carrier = await self._new.get()
+                tasks.create_task(carrier.run())
+
+    def _open_carrier(self) -> Carrier:
+        newest = self._newest
+        if newest is not None and not newest.over:
+            if asyncio.get_running_loop().time() < newest.begun_at + self._join_seconds:
+                return newest
+            newest.retire()
+        newest = self._newest = Carrier(self._channel)
+        self._new.put_nowait(newest)
+        return newest

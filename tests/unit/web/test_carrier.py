@@ -28,6 +28,8 @@ class FakeGateway:
     def __init__(self) -> None:
         self.heard = carrier_pb2.CarryRequest()
         self.streams = 0
+        self.left = 0
+        """How many doors have said that they say no more."""
         self._say: asyncio.Queue[carrier_pb2.CarryResponse | None] = asyncio.Queue()
 
     def say(self, *parts: carrier_pb2.Part) -> None:
@@ -62,6 +64,7 @@ class FakeGateway:
     async def _hear(self, requests: AsyncIterator[carrier_pb2.CarryRequest]) -> None:
         async for request in requests:
             self.heard.MergeFrom(request)
+        self.left += 1
 
 
 class Listener:
@@ -113,7 +116,7 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Door]:
+async def opened(folder: Path, join_seconds: float = 300) -> AsyncIterator[Door]:
     gateway = FakeGateway()
     server = grpc.aio.server()
     handler: grpc.RpcMethodHandler[carrier_pb2.CarryRequest, carrier_pb2.CarryResponse] = (
@@ -127,7 +130,7 @@ async def opened(folder: Path) -> AsyncIterator[Door]:
     await server.start()
     async with open_channel(address) as channel:
         await channel.channel_ready()
-        carriers = Carriers(channel, MAX_REQUEST)
+        carriers = Carriers(channel, MAX_REQUEST, join_seconds)
         running = asyncio.create_task(carriers.run())
         try:
             yield Door(gateway, carriers)
@@ -229,6 +232,16 @@ async def test_a_gateway_that_goes_ends_everybody_and_whoever_comes_next_gets_a_
     door.gateway.user(1, "welcome")
     assert await ben.next() == ["welcome"]
     assert door.gateway.streams == 2
+
+
+async def test_a_carrier_takes_people_for_a_while_and_ends_with_the_last_of_them(tmp_path: Path) -> None:
+    async with opened(tmp_path, join_seconds=0) as door:
+        ann, ben = [await door.listen(f"Bearer {name}") for name in ("ann", "ben")]
+        assert door.gateway.streams == 2
+        assert door.gateway.left == 0
+        ann.carried.close()
+        await until(lambda: door.gateway.left == 1, "the first carrier has nobody left")
+        ben.carried.close()
 
 
 async def test_a_request_that_the_gateway_would_not_take_is_refused_here(door: Door) -> None:
