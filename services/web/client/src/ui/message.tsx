@@ -75,7 +75,9 @@ export const MessageView = memo((props: Props) => {
             {deleted ? <span class="gone">{t("deleted")}</span> : <Text content={content} />}
             <Stamp message={message} conversation={conversation} isMine={isMine} />
           </div>
-          {!deleted && touched.value && <Actions {...props} isMine={isMine} showInfo={() => (showsInfo.value = true)} />}
+          {!deleted && touched.value && (
+            <Actions {...props} isMine={isMine} showInfo={() => (showsInfo.value = true)} />
+          )}
         </div>
         <Reactions channel={channel} conversation={conversation} message={message} />
       </div>
