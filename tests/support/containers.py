@@ -8,15 +8,21 @@ import importlib.util
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from docker.types import Ulimit
     from testcontainers.core.container import DockerContainer
 
 _OWNER_LABEL = "tertulia.tests.pid"
+_LOCKED: Mapping[str, Any] = {
+    "read_only": True,
+    "tmpfs": {"/tmp": "size=16m"},  # noqa: S108 - in the container
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges:true"],
+}
 
 
 def container_missing(image: str) -> str | None:
@@ -82,13 +88,21 @@ class Container:
         entrypoint: Sequence[str] | None = None,
         mount: tuple[Path, str] | None = None,
         memlock_bytes: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        memory_bytes: int | None = None,
+        locked: bool = False,
     ) -> None:
-        """`mount`: a directory of this machine and where it is to be read there."""
+        """`mount`: a directory of this machine and where it is to be read there. `locked`: it can write to /tmp only, and has no
+        privileges, as in a cluster.
+        """
         self._image = image
         self._command = command
         self._entrypoint = entrypoint
         self._mount = mount
         self._memlock_bytes = memlock_bytes
+        self._environment = environment or {}
+        self._memory_bytes = memory_bytes
+        self._locked = locked
         self._container: DockerContainer | None = None
 
     async def launch(self) -> None:
@@ -112,7 +126,11 @@ class Container:
             labels={_OWNER_LABEL: str(os.getpid())},
             entrypoint=self._entrypoint and list(self._entrypoint),
             ulimits=limits,
+            mem_limit=self._memory_bytes,
+            **(_LOCKED if self._locked else {}),
         )
+        for name, value in self._environment.items():
+            container.with_env(name, value)
         container.with_command(list(self._command))
         return container.start()
 
