@@ -28,6 +28,7 @@ RULES: Mapping[str, Rule] = {
         rules_config.pods_wait_for_their_schema_and_one_job_makes_it,
         rules_life.a_drain_ends_before_the_pod_is_killed,
         rules_life.disruptions_take_one_pod_at_a_time_and_never_none,
+        rules_life.a_lost_node_is_given_up_soon,
         rules_life.a_rollout_takes_nothing_away_first,
         rules_life.what_grows_shrinks_slowly,
     )

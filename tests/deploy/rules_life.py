@@ -20,6 +20,7 @@ _SINGLE = {"presence"}
 """Of which two would each know half."""
 
 _SLOW_SECONDS = 600
+_LOST_SECONDS = 60
 
 
 def a_drain_ends_before_the_pod_is_killed(documents: Documents) -> Iterator[str]:
@@ -44,6 +45,21 @@ def disruptions_take_one_pod_at_a_time_and_never_none(documents: Documents) -> I
         ]
         if [budget["spec"].get("maxUnavailable") for budget in budgets] != [1]:
             yield f"{told(workload)}: a drained node takes all of its pods, or waits for ever"
+
+
+def a_lost_node_is_given_up_soon(documents: Documents) -> Iterator[str]:
+    """Its pods are made anew elsewhere; Kubernetes by itself waits for five minutes."""
+    for workload in documents.serving():
+        waits = {
+            toleration["key"]: toleration.get("tolerationSeconds")
+            for toleration in pod_of(workload).get("tolerations", [])
+            if toleration.get("effect") == "NoExecute"
+        }
+        for state in ("unreachable", "not-ready"):
+            if not 0 < (waits.get(f"node.kubernetes.io/{state}") or 0) <= _LOST_SECONDS:
+                yield f"{told(workload)}: stays on a node that is {state}"
+        if workload["kind"] != "Deployment":
+            yield f"{told(workload)}: is not replaced before its node is back or removed"
 
 
 def a_rollout_takes_nothing_away_first(documents: Documents) -> Iterator[str]:

@@ -18,7 +18,9 @@ from tests.deploy.documents import (
 _DOORS = {"gateway": "grpc", "web": "http"}
 """Where clients come in, and at which port."""
 
-_MESSAGE_STORE = "message-store"
+_AMONG_THEMSELVES = {"message-store"}
+"""Whose pods find each other's addresses in the database."""
+
 _CASSANDRA, _NATS = 9042, 4222
 _DATABASE = ("_NODES",)  # of what it is told, all that the migration uses
 _ADDRESSES = (*_DATABASE, "_BUS_ADDRESS", "_MESSAGE_STORE", "_CHANNEL", "_PRESENCE", "_GATEWAY")
@@ -110,8 +112,8 @@ def _needed(documents: Documents) -> Iterator[Flow]:
     for address in addresses(documents):
         for server in _behind(documents, address.host):
             yield Flow(name_of(address.workload), name_of(server), address.port)
-            if name_of(server) == _MESSAGE_STORE:  # they ask each other for shards
-                yield Flow(_MESSAGE_STORE, _MESSAGE_STORE, address.port)
+            if name_of(server) in _AMONG_THEMSELVES:
+                yield Flow(name_of(server), name_of(server), address.port)
 
 
 def _behind(documents: Documents, host: str) -> list[Manifest]:

@@ -385,6 +385,21 @@ def a_budget_is_for_nobody(documents: Documents) -> None:
     documents.get("PodDisruptionBudget", "web")["spec"]["selector"]["matchLabels"] = {"app": "web"}
 
 
+@breaks("a_lost_node_is_given_up_soon")
+def a_lost_node_is_waited_for_as_long_as_kubernetes_would(documents: Documents) -> None:
+    del pod_of(gateway(documents))["tolerations"]
+
+
+@breaks("a_lost_node_is_given_up_soon")
+def a_lost_node_is_waited_for_without_end(documents: Documents) -> None:
+    del pod_of(gateway(documents))["tolerations"][0]["tolerationSeconds"]
+
+
+@breaks("a_lost_node_is_given_up_soon")
+def a_service_has_fixed_places(documents: Documents) -> None:
+    gateway(documents)["kind"] = "StatefulSet"
+
+
 @breaks("a_rollout_takes_nothing_away_first")
 def a_rollout_may_stop_a_pod_first(documents: Documents) -> None:
     del gateway(documents)["spec"]["strategy"]
