@@ -18,7 +18,7 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from tests.support.backends import NoBackend, Rung, choose, skip_without
@@ -32,18 +32,24 @@ ADDRESS = "TERTULIA_TEST_CASSANDRA"
 
 @asynccontextmanager
 async def cassandra_ring(
-    nodes: int = 1, commit_log: CommitLog = "batch", *, in_memory: bool = False
+    nodes: int = 1,
+    commit_log: CommitLog = "batch",
+    *,
+    in_memory: bool = False,
+    hints: bool = True,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[CassandraRing]:
     """A fresh ring for as long as the body runs, or a skipped test where there is no way to one.
 
     Its data are on disk, so that an fsync costs what it costs; `in_memory` puts them on a tmpfs where one has room, which
-    still survives a kill -9 of a node.
+    still survives a kill -9 of a node. Without `hints` a node that missed a write hears of it by repair only. Nodes that
+    run as processes of this machine have `environment` beside that of the test.
     """
     try:
         rung = choose("Cassandra", OWN_RUNGS)
     except NoBackend as error:
         skip_without(error)
-    async with running_ring(rung, nodes, commit_log, in_memory=in_memory) as ring:
+    async with running_ring(rung, nodes, commit_log, in_memory=in_memory, hints=hints, environment=environment) as ring:
         yield ring
 
 

@@ -32,6 +32,8 @@ class NodeConfig:
     commit_log: CommitLog
     data: str
     """Where it keeps its data, as it sees the path itself."""
+    hints: bool = True
+    """It keeps for others what they did not take, and sends it later."""
 
 
 def token(index: int, nodes: int) -> int:
@@ -67,6 +69,7 @@ commitlog_total_space: 256MiB
 data_file_directories: ["{node.data}/data"]
 commitlog_directory: "{node.data}/commitlog"
 hints_directory: "{node.data}/hints"
+hinted_handoff_enabled: {str(node.hints).lower()}
 saved_caches_directory: "{node.data}/saved_caches"
 cdc_raw_directory: "{node.data}/cdc_raw"
 # A node that cannot write must be seen to fail.

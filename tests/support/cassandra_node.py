@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -82,10 +83,11 @@ class Node:
 class ProcessMachine:
     """A node as a process of this machine, below `directory`."""
 
-    def __init__(self, config: NodeConfig, directory: Path, jars: Path) -> None:
+    def __init__(self, config: NodeConfig, directory: Path, jars: Path, environment: Mapping[str, str]) -> None:
         self._config = config
         self._directory = directory
         self._jars = jars
+        self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
 
     async def launch(self) -> None:
@@ -104,6 +106,7 @@ class ProcessMachine:
                 "-cp",
                 f"{conf}:{self._jars}/*",
                 MAIN_CLASS,
+                env={**os.environ, **self._environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,

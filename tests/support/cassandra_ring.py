@@ -1,7 +1,7 @@
 """A ring of Cassandra nodes, and when it is ready."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -71,7 +71,13 @@ async def _agree(points: list[ContactPoint]) -> bool:
 
 @asynccontextmanager
 async def running_ring(
-    rung: str, nodes: int = 1, commit_log: CommitLog = "batch", *, in_memory: bool = False
+    rung: str,
+    nodes: int = 1,
+    commit_log: CommitLog = "batch",
+    *,
+    in_memory: bool = False,
+    hints: bool = True,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[CassandraRing]:
     """A ring on a rung of the ladder that is known to hold; what `cassandra_ring` does, without pytest.
 
@@ -82,7 +88,7 @@ async def running_ring(
         await asyncio.to_thread(sweep)
     async with AsyncExitStack() as stack:
         hosts, directory = stack.enter_context(place_for_ring(nodes, in_memory=in_memory))
-        machines = await _machines(rung, hosts, commit_log, directory)
+        machines = await _machines(rung, hosts, commit_log, directory, hints, environment or {})
         for machine in machines:
             stack.push_async_callback(machine.remove)
         ring = CassandraRing(tuple(Node(host, machine) for host, machine in zip(hosts, machines, strict=True)))
@@ -104,14 +110,21 @@ async def _make_witness(ring: CassandraRing) -> None:
         await connection.query("CREATE TABLE IF NOT EXISTS tertulia_ring.seen (at int PRIMARY KEY)")
 
 
-async def _machines(rung: str, hosts: tuple[str, ...], commit_log: CommitLog, directory: Path) -> list[Machine]:
+async def _machines(
+    rung: str,
+    hosts: tuple[str, ...],
+    commit_log: CommitLog,
+    directory: Path,
+    hints: bool,
+    environment: Mapping[str, str],
+) -> list[Machine]:
     library = await jars() if rung == PROCESS else None
     machines: list[Machine] = []
     for index, host in enumerate(hosts):
         own = directory / str(index)
         data = str(own / "data") if library else DATA
-        config = NodeConfig(host, hosts[0], index, len(hosts), commit_log, data)
-        machines.append(ProcessMachine(config, own, library) if library else node_container(config, own))
+        config = NodeConfig(host, hosts[0], index, len(hosts), commit_log, data, hints)
+        machines.append(ProcessMachine(config, own, library, environment) if library else node_container(config, own))
     return machines
 
 

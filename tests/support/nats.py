@@ -92,6 +92,10 @@ class NatsServer:
         """It does nothing more, but its connections stay."""
         await self._machine.signal(signal.SIGSTOP)
 
+    async def thaw(self) -> None:
+        """It goes on where it was frozen."""
+        await self._machine.signal(signal.SIGCONT)
+
     async def kill(self) -> None:
         """kill -9."""
         await self._machine.signal(signal.SIGKILL)

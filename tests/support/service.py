@@ -29,11 +29,42 @@ class ServiceProcess:
         self._log = log
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
+        self.module = f"services.{service}"
+        """What is run; a test may have one of its own, composed from other parts."""
+        self.wrapper: tuple[str, ...] = ()
+        """Words before its command; what they run must end in exec, so that signals reach the service."""
+        self.environment: dict[str, str] = {}
+        """Beside its settings."""
 
     async def start(self) -> None:
+        """Start it, and wait until it answers."""
+        await self.launch()
+        await self.up()
+
+    async def launch(self) -> None:
+        """Start it."""
         with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(*self._command(), env=self._environment(), stderr=log)
+            self._process = await asyncio.create_subprocess_exec(
+                *self.wrapper, *self._command(), env=self._environment(), stderr=log
+            )
+
+    async def up(self) -> None:
+        """Wait until it answers."""
         await until(self._is_up, f"{self.service} answers", _START_SECONDS)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has a process, stopped or not."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """That of its last process, if it has ended; negative: the signal that killed it."""
+        return self._process.returncode if self._process is not None else None
+
+    async def answers(self) -> bool:
+        """Whether it says that it serves."""
+        return await says_serving(self._channel)
 
     async def start_another(self, **settings: object) -> tuple[int, str]:
         """Start a second one, with some settings otherwise, that is to end by itself: its exit code, and what it logged."""
@@ -72,14 +103,15 @@ class ServiceProcess:
         return await self.ended()
 
     def _command(self) -> tuple[str, ...]:
-        return sys.executable, "-m", f"services.{self.service}"
+        return sys.executable, "-m", self.module
 
     def _environment(self, **otherwise: object) -> dict[str, str]:
         settings = {"listen": self.address, **self._settings, **otherwise}
         prefix = f"TERTULIA_{self.service.upper()}_"
-        return {**os.environ, **UNLIMITED, **{prefix + name.upper(): str(value) for name, value in settings.items()}}
+        told = {prefix + name.upper(): str(value) for name, value in settings.items()}
+        return {**os.environ, **UNLIMITED, **told, **self.environment}
 
     async def _is_up(self) -> bool:
         assert self._process is not None
         assert self._process.returncode is None, f"{self.service} ended: {self._log.read_text()[-2_000:]}"
-        return await says_serving(self._channel)
+        return await self.answers()

@@ -5,7 +5,7 @@ from libs.log_store.cassandra.durable import until_durable
 from libs.log_store.cassandra.vocabulary import NO_EPOCH, Chain, Epoch, Seal
 from libs.log_store.types import LogKey, Seq
 
-_SEALS = Statement("SELECT epoch, start_seq, prev_epoch FROM ks.log_epoch WHERE application_id = ? AND log_id = ?")
+READ_SEALS = Statement("SELECT epoch, start_seq, prev_epoch FROM ks.log_epoch WHERE application_id = ? AND log_id = ?")
 WRITE_SEAL = Statement(
     "INSERT INTO ks.log_epoch (application_id, log_id, epoch, start_seq, prev_epoch) VALUES (?, ?, ?, ?, ?) "
     "USING TIMESTAMP 1"
@@ -21,7 +21,7 @@ async def read_chain(session: Session, log: LogKey) -> Chain:
         CassandraUnavailable: it could not be read.
     """
     for _ in range(_CHAIN_READS):
-        seals = await read(session, _SEALS, (log.application_id, log.log_id))
+        seals = await read(session, READ_SEALS, (log.application_id, log.log_id))
         chain = chain_of({Epoch(int(e or 0)): Seal(Seq(int(s or 0)), Epoch(int(p or 0))) for e, s, p in seals})
         if chain is not None:
             return chain
