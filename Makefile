@@ -13,7 +13,7 @@ WEB_CLIENT := services/web/client
 WEB_SOURCES := $(shell find $(SDK_WEB)/src $(WEB_CLIENT)/src $(WEB_CLIENT)/public -type f -not -path '*/gen/*') \
 	$(wildcard $(SDK_WEB)/*.json $(WEB_CLIENT)/*.json $(WEB_CLIENT)/*.ts $(WEB_CLIENT)/index.html)
 
-.PHONY: web demo test-web help install proto run test test-fast lint format lock build image deploy-check clean
+.PHONY: web demo test-web help install proto run test test-fast faults lint format lock build image deploy-check clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -70,6 +70,9 @@ test-web: web ## the tests of the TypeScript SDK and the web client
 
 bench: gen/.made ## measure all rows of docs/performance.md; BASE=rev compares with another revision; ARGS="--only W1 --runs 3"
 	$(BIN)/python -m tests.bench $(if $(BASE),--base $(BASE)) $(ARGS)
+
+faults: gen/.made ## break everything while people talk, and check every promise: docs/guarantees.md; ARGS="--seed 2 --only 'kill gateway'"
+	@GRPC_VERBOSITY=NONE $(BIN)/python -m tests.faults $(ARGS)
 
 lint: gen/.made web ## style, types, import rules, proto rules
 	$(BIN)/ruff check .

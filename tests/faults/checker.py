@@ -1,159 +1,106 @@
-"""Goes over what clients did and saw in one channel and says which promises of DESIGN §3 were broken.
+"""Goes over what clients did and saw and says which promises of DESIGN §3 were broken.
 
-It knows nothing of how the system works: it is given what was asked for, what was answered, what each client was shown, and
-the history that is read at the end, when everything has healed.
+It knows nothing of how the system works: it is given what was asked for, what was answered, what each session was shown, and
+the histories that are read at the end, when everything has healed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-
-class Outcome(Enum):
-    """What a sender was told."""
-
-    ACKNOWLEDGED = "acknowledged"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
+from tests.faults import check_log, check_members, check_positions, check_readers, check_texts
+from tests.faults.history import History, Violation
+from tests.faults.operations import WRITES, Entry, Kind, Operation, Outcome, Recording
 
 
-class Entry(NamedTuple):
-    """An event of the channel as a reader is shown it."""
-
-    seq: int
-    kind: str
-    sender: str
-    client_id: str
-    text: str
-
-
-@dataclass(slots=True)
-class SendRecord:
-    """One send. `begun` and `ended` are moments of one counter that all clients of the run share."""
-
-    client_id: str
-    sender: str
-    text: str
-    begun: int
-    ended: int = 0
-    outcome: Outcome = Outcome.UNKNOWN
-    seq: int = 0
-
-
-@dataclass(slots=True)
-class Recording:
-    """Everything that happened in one channel."""
-
-    sends: list[SendRecord] = field(default_factory=list)
-    shown: dict[str, list[Entry]] = field(default_factory=dict)
-    """Per reader: what was shown live, in the order in which it was shown, from the reader's first event on."""
-
-
-class Violation(NamedTuple):
-    """A broken promise."""
-
-    invariant: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the checker counted and what it found."""
+class Tally(NamedTuple):
+    """How much happened."""
 
     acknowledged: int
+    """Writes."""
     unknown: int
-    refused: int
+    """Tries of writes."""
+    failed: int
+    """Tries of anything."""
+    retried: int
+    """Operations of which a try was unknown, and which were tried again under the same client id."""
+    deletions: int
+    """Acknowledged."""
+    reads: int
+    """Answered."""
+
+
+class Verdict(NamedTuple):
+    """What the checker counted and what it found."""
+
+    tally: Tally
     readers: int
+    """Sessions' users, per channel, that were shown events live."""
     events: int
+    """In the final histories."""
     violations: Sequence[Violation]
 
 
-def check(recording: Recording, history: Sequence[Entry]) -> Verdict:
-    """Hold a recording against the final history."""
-    by_seq = {entry.seq: entry for entry in history}
-    violations = [
-        *_history_is_contiguous(history),
-        *_acknowledged_is_in_history(recording.sends, by_seq),
-        *_once(history),
-        *_said_by_somebody(recording.sends, history),
-        *_causal(recording.sends),
-        *_readers_saw_history(recording.shown, by_seq),
-    ]
-    outcomes = [send.outcome for send in recording.sends]
+def check(recording: Recording, histories: Mapping[str, Sequence[Entry]], contents: bytes = b"") -> Verdict:
+    """Hold a recording against the final histories by channel, and against all bytes that the database holds, if they are given."""
+    violations: list[Violation] = []
+    for channel, entries in histories.items():
+        history = History(channel, entries)
+        operations = [operation for operation in recording.operations if operation.channel == channel]
+        shown = [piece for piece in recording.shown if piece.channel == channel]
+        violations += check_log.check(operations, history)
+        violations += check_readers.check(shown, operations, history)
+        violations += check_texts.check(operations, shown, contents)
+        violations += check_members.check(operations, history)
+        violations += check_positions.check(
+            operations, [told for told in recording.told if told.channel == channel], history
+        )
+    violations += _answers(recording.operations)
     return Verdict(
-        acknowledged=outcomes.count(Outcome.ACKNOWLEDGED),
-        unknown=outcomes.count(Outcome.UNKNOWN),
-        refused=outcomes.count(Outcome.REFUSED),
-        readers=len(recording.shown),
-        events=len(history),
+        tally=tally(recording.operations),
+        readers=len({(piece.reader, piece.channel) for piece in recording.shown}),
+        events=sum(map(len, histories.values())),
         violations=violations,
     )
 
 
-def _history_is_contiguous(history: Sequence[Entry]) -> Iterable[Violation]:
-    for expected, entry in enumerate(history, start=1):
-        if entry.seq != expected:
-            yield Violation("I3", f"history has seq {entry.seq} where {expected} was due")
-            return
-
-
-def _acknowledged_is_in_history(sends: Sequence[SendRecord], by_seq: Mapping[int, Entry]) -> Iterable[Violation]:
-    for send in sends:
-        if send.outcome is not Outcome.ACKNOWLEDGED:
-            continue
-        entry = by_seq.get(send.seq)
-        if entry is None:
-            yield Violation("I1", f"{send.client_id} was acknowledged at {send.seq}, which history lacks")
-        elif (entry.client_id, entry.sender, entry.text) != (send.client_id, send.sender, send.text):
-            yield Violation("I1", f"{send.client_id} was acknowledged at {send.seq}, where history has {entry}")
-
-
-def _once(history: Sequence[Entry]) -> Iterable[Violation]:
-    first: dict[tuple[str, str], int] = {}
-    for entry in history:
-        if not entry.client_id:  # readers are not shown those of membership events
-            continue
-        earlier = first.setdefault((entry.sender, entry.client_id), entry.seq)
-        if earlier != entry.seq:
-            yield Violation("I4", f"{entry.client_id} of {entry.sender} stands at {earlier} and at {entry.seq}")
-
-
-def _said_by_somebody(sends: Sequence[SendRecord], history: Sequence[Entry]) -> Iterable[Violation]:
-    tried = {(send.sender, send.client_id) for send in sends if send.outcome is not Outcome.REFUSED}
-    for entry in history:
-        if entry.kind == "message" and (entry.sender, entry.client_id) not in tried:
-            yield Violation("I1", f"history has {entry}, which nobody sent or which was refused")
-
-
-def _causal(sends: Sequence[SendRecord]) -> Iterable[Violation]:
-    """A send that began after another was acknowledged has the higher seq."""
-    moments = sorted(
-        [(send.begun, 1, send.seq) for send in sends if send.outcome is Outcome.ACKNOWLEDGED]
-        + [(send.ended, 0, send.seq) for send in sends if send.outcome is Outcome.ACKNOWLEDGED]
+def tally(operations: Sequence[Operation]) -> Tally:
+    """Count tries and outcomes."""
+    writes = [operation for operation in operations if operation.kind in WRITES]
+    outcomes = Counter(operation.outcome for operation in writes)
+    return Tally(
+        acknowledged=outcomes[Outcome.OK],
+        unknown=outcomes[Outcome.UNKNOWN],
+        failed=sum(operation.outcome is Outcome.FAILED for operation in operations),
+        retried=_retried(writes),
+        deletions=sum(operation.ok for operation in writes if operation.kind is Kind.DELETE),
+        reads=sum(operation.ok for operation in operations if operation.kind not in WRITES),
     )
-    highest_acknowledged = 0
-    for moment, is_begin, seq in moments:
-        if is_begin and seq <= highest_acknowledged:
-            yield Violation("I5", f"seq {seq} began at {moment}, after seq {highest_acknowledged} was acknowledged")
-        if not is_begin:
-            highest_acknowledged = max(highest_acknowledged, seq)
 
 
-def _readers_saw_history(shown: Mapping[str, Sequence[Entry]], by_seq: Mapping[int, Entry]) -> Iterable[Violation]:
-    head = max(by_seq, default=0)
-    for reader, entries in shown.items():
-        if not entries:
-            if by_seq:
-                yield Violation("I3", f"{reader} was shown nothing")
-            continue
-        due = entries[0].seq
-        for entry in entries:
-            if entry.seq != due:
-                yield Violation("I3", f"{reader} was shown seq {entry.seq} where {due} was due")
-                break
-            if by_seq.get(entry.seq) != entry:
-                yield Violation("I2", f"{reader} was shown {entry}, history has {by_seq.get(entry.seq)}")
-            due += 1
-        if entries[-1].seq < head:
-            yield Violation("I3", f"{reader} was shown nothing after seq {entries[-1].seq}; the head is {head}")
+def _retried(writes: Sequence[Operation]) -> int:
+    tries: defaultdict[tuple[str, str], list[Operation]] = defaultdict(list)
+    for write in writes:
+        tries[write.user, write.client_id].append(write)
+    return sum(any(each.outcome is Outcome.UNKNOWN for each in of_one[:-1]) for of_one in tries.values())
+
+
+_LONGEST_SECONDS = 90.0
+"""No try of the suite's is allowed more than 60 s; what takes much longer has no deadline."""
+
+
+def _answers(operations: Sequence[Operation]) -> list[Violation]:
+    """I9 and I10, as far as a client sees them."""
+    violations = [
+        Violation("I10", f"{each.kind} of {each.user} was refused with {each.reason}: {each}")
+        for each in operations
+        if each.reason == "INTERNAL" or each.reason.startswith("REASON_")
+    ]
+    violations += [
+        Violation(
+            "I9", f"{each.kind} of {each.user} at {each.begun:.3f} had no answer after {each.ended - each.begun:.0f} s"
+        )
+        for each in operations
+        if each.ended - each.begun > _LONGEST_SECONDS
+    ]
+    return violations
