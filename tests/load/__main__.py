@@ -8,19 +8,24 @@ code is 0 when a level was carried, and nothing was lost, doubled or out of orde
 
 import argparse
 import asyncio
+import random
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.faults import workloads
 from tests.faults.checker import check
-from tests.faults.talkers import Talkers
+from tests.faults.crowd import Crowd
+from tests.faults.operations import Recorder
 from tests.load.ramp import Level, ramp
 from tests.load.system import NoContainers, System, running
+from tests.support.ports import until
 
 _COPIES = {"gateway": 2, "message-store": 2}
-_TALKERS = 10
 _BETWEEN = 100
-"""Acknowledged sends between two faults."""
+"""Acknowledged writes between two faults."""
+
+_PATIENCE_SECONDS = 120.0  # for those, and until all readers have all in the end
 
 _PAUSE_SECONDS = 5.0  # longer than a silent owner is waited for
 
@@ -44,29 +49,37 @@ def _line(level: Level) -> str:
     )
 
 
-async def faulted(system: System) -> bool:
+async def faulted(system: System, folder: Path) -> bool:
     """Whether the promises were kept while containers were killed and stopped."""
-    talkers = Talkers(system.address, "plaza", _TALKERS)
-    async with talkers.talking():
+    recorder = Recorder(folder / "operations.jsonl")
+    crowd = Crowd(system.address, workloads.ALL, recorder, random.Random(1), _PATIENCE_SECONDS)
+    async with crowd.at_work():
         for name in system.services:
-            await talkers.acknowledged(_BETWEEN)
+            await _acknowledged(recorder)
             await system.kill(name)
             print(f"killed {name}", flush=True)
         for name in ("message-store", "gateway"):
-            await talkers.acknowledged(_BETWEEN)
+            await _acknowledged(recorder)
             await system.pause(name, _PAUSE_SECONDS)
             print(f"{name} stood still for {_PAUSE_SECONDS:.0f} s", flush=True)
-        await talkers.acknowledged(_BETWEEN)
-    verdict = check(talkers.recording, await talkers.history())
-    print(verdict, f"{talkers.moved} sessions moved", sep="\n")
-    return not verdict.violations and verdict.readers == _TALKERS
+        await _acknowledged(recorder)
+    recorder.close()
+    verdict = check(recorder.recording, await crowd.histories())
+    violations = [*crowd.overdue, *verdict.violations]
+    print(verdict.tally, f"{crowd.sessions} sessions", *violations, sep="\n")
+    return not violations
+
+
+async def _acknowledged(recorder: Recorder) -> None:
+    due = recorder.acknowledged + _BETWEEN
+    await until(lambda: recorder.acknowledged >= due, f"{_BETWEEN} more are acknowledged", _PATIENCE_SECONDS)
 
 
 async def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         async with running(Path(folder), arguments.image, _COPIES) as system:
             carried = await ramped(system, arguments.seconds, arguments.largest)
-            kept = arguments.no_faults or await faulted(system)
+            kept = arguments.no_faults or await faulted(system, Path(folder))
     return 0 if carried and kept else 1
 
 
