@@ -84,13 +84,14 @@ class System:
 
     def _service(self, service: str, listen: int) -> Container:
         def of(name: str) -> str:
-            return "ipv4:" + ",".join(f"{_HOST}:{port}" for port in self._ports[name])
+            return ",".join(f"{_HOST}:{port}" for port in self._ports[name])
 
+        owners = {"message_store": of("message-store")}
         own: Mapping[str, dict[str, str]] = {
             "message-store": self._on_cassandra(),
-            "channel": {**self._on_cassandra(), "message_store": of("message-store"), "development": "true"},
+            "channel": {**self._on_cassandra(), **owners, "development": "true"},
             "presence": {},
-            "gateway": {name: of(name.replace("_", "-")) for name in ("message_store", "channel", "presence")},
+            "gateway": {**owners, "channel": f"ipv4:{of('channel')}", "presence": f"ipv4:{of('presence')}"},
         }
         settings = {"listen": f"{_HOST}:{listen}", "bus_address": self._bus, **own[service]}
         return self._container(service, f"services.{service.replace('-', '_')}", settings)
