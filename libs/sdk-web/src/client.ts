@@ -361,9 +361,10 @@ export class TertuliaClient {
 
   #onRanges(channelId: string, ranges: readonly Range[]): void {
     for (const conversation of this.#open) if (conversation.channelId === channelId) conversation.onRanges(ranges);
-    const mine = ranges
-      .flatMap(({ events = [] }) => events)
-      .filter(({ senderUserId }) => senderUserId === this.me.peek());
+    const all = ranges.flatMap(({ events = [] }) => events);
+    const mine = all.filter(({ senderUserId }) => senderUserId === this.me.peek());
+    // somebody was blocked, or no longer is: what one may do is told when a stream begins
+    if (this.connection.peek().state === "online" && all.some(changesWhoMayWrite)) this.#listener.restart();
     this.outbox.onLog(
       channelId,
       ranges.at(-1)?.toSeq ?? 0,
@@ -412,6 +413,10 @@ export class TertuliaClient {
   #dropped = (): void => {
     this.#listener.restart();
   };
+}
+
+function changesWhoMayWrite({ content }: Event): boolean {
+  return content.case === "channelChanged" && content.value.fields === undefined;
 }
 
 /** A client that is connecting already. */
