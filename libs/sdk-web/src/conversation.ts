@@ -44,7 +44,11 @@ export class Conversation {
   async load(): Promise<void> {
     const far = this.#unreadAtOpen > FITS_A_PAGE;
     const opened = far ? this.timeline.toSeq(this.unreadAfterSeq + 1) : this.timeline.toLatest();
-    await Promise.all([opened, this.#large ? undefined : this.members.load().catch(() => {})]);
+    const members = this.#large ? undefined : this.members.load().catch(() => {});
+    await Promise.all([opened.then(() => this.#keepOrRestore()), members]);
+  }
+
+  async #keepOrRestore(): Promise<void> {
     if (this.timeline.view.peek().error === undefined) return this.keep();
     const kept = await this.client.storage.page(this.channelId).catch(() => undefined);
     if (kept !== undefined) this.timeline.restore(kept);
