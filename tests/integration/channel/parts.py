@@ -11,10 +11,10 @@ from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
 from libs.bus import Bus
 from libs.bus.nats import nats_bus
+from libs.http2.services import Services
 from libs.log_owners import LogRouter, Owners
 from libs.rpc.client import call, open_channel
 from libs.rpc.errors import TertuliaError
-from libs.rpc.server import new_server, served
 from libs.rpc.status import unavailable
 from tests.support.nats import NatsServer, nats_server
 from tests.support.service import ServiceProcess
@@ -130,8 +130,8 @@ async def running_parts(directory: Path, **settings: str) -> AsyncIterator[Parts
         logs = log_pb2_grpc.LogServiceStub(to_message_store)
         access = access_pb2_grpc.AccessServiceStub(to_channel)
         link = WeakLink(logs)
-        server = new_server(CollectorRegistry())
-        log_pb2_grpc.add_LogServiceServicer_to_server(link, server)
+        server = Services(CollectorRegistry())
+        log_pb2_grpc.add_LogServiceServicer_to_server(link, server)  # type: ignore[arg-type] # it has what is used
         message_store = ServiceProcess(
             "message_store",
             sockets["message_store"],
@@ -156,7 +156,7 @@ async def running_parts(directory: Path, **settings: str) -> AsyncIterator[Parts
         parts.router = LogRouter(Owners([to_message_store]))
         parts.users = user_pb2_grpc.UserServiceStub(to_channel)
         parts.channels = channel_pb2_grpc.ChannelServiceStub(to_channel)
-        async with served(server, sockets["link"], [], 0):
+        async with server.served(sockets["link"], [], 0):
             try:
                 await message_store.start()
                 await channel.start()
