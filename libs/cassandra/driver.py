@@ -26,6 +26,7 @@ from cassandra.cluster import (
     ExecutionProfile,
     NoHostAvailable,
     ResponseFuture,
+    ResultSet,
 )
 from cassandra.cluster import Session as CassandraSession
 from cassandra.connection import ConnectionBusy, ConnectionException
@@ -140,16 +141,20 @@ class _DriverSession:
         self._answers = _Answers()
         self._prepared: dict[str, asyncio.Task[PreparedStatement]] = {}
         self._room = asyncio.Semaphore(_IN_FLIGHT)
+        self._open: set[asyncio.Future[Sequence[Values]]] = set()
+        """Requests that were not answered yet."""
 
     async def pages(self, statement: Statement, values: Parameters, page_rows: int) -> AsyncIterator[Sequence[Values]]:
         bound = await self._bound(statement, values)
         bound.fetch_size = page_rows
         bound.is_idempotent = True
-        response: ResponseFuture | None = None
+        after: bytes | None = None
         while True:
-            response, rows = await self._ask(bound, response)
+            # each page is a request of its own: the driver would take a node's late answer for one page for that of the next
+            response, rows = await self._ask(bound, after)
+            after = ResultSet(response, rows).paging_state
             yield rows
-            if not response.has_more_pages:
+            if after is None:
                 return
 
     async def write(self, statement: Statement, rows: Sequence[Values]) -> None:
@@ -202,34 +207,38 @@ class _DriverSession:
             raise _translated(error) from error
 
     async def _ask(
-        self, query: object, earlier: ResponseFuture | None = None, seconds: float = _REQUEST_SECONDS
+        self, query: object, after: bytes | None = None, seconds: float = _REQUEST_SECONDS
     ) -> tuple[ResponseFuture, Sequence[Values]]:
-        """Send a request, or fetch the next page of an earlier one. Whoever stops waiting does not stop the request."""
+        """Send a request; `after`: for the page behind that one. Whoever stops waiting does not stop the request."""
         await self._room.acquire()
         done: asyncio.Future[Sequence[Values]] = asyncio.get_running_loop().create_future()
+        self._open.add(done)
         try:
-            response = self._session.execute_async(query, timeout=seconds) if earlier is None else earlier
-            if earlier is not None:
-                response.clear_callbacks()
-                response.start_fetching_next_page()
+            response = self._session.execute_async(query, timeout=seconds, paging_state=after)
             response.add_callbacks(
                 lambda rows: self._answers.deliver(lambda: self._answered(done, rows or ())),
                 lambda error: self._answers.deliver(lambda: self._failed(done, error)),
             )
         except Exception as error:  # whatever it was, the place in flight is given back
-            self._room.release()
+            self._is_first(done)
             raise _translated(error) from error
         return response, await done
 
     def _answered(self, done: "asyncio.Future[Sequence[Values]]", rows: Sequence[Values]) -> None:
-        self._room.release()
-        if not done.done():
+        if self._is_first(done) and not done.done():
             done.set_result(rows)
 
     def _failed(self, done: "asyncio.Future[Sequence[Values]]", error: Exception) -> None:
-        self._room.release()
-        if not done.done():
+        if self._is_first(done) and not done.done():
             done.set_exception(_translated(error))
+
+    def _is_first(self, done: "asyncio.Future[Sequence[Values]]") -> bool:
+        """Give the place in flight back, once. Where two nodes were asked, both may answer."""
+        if done not in self._open:
+            return False
+        self._open.remove(done)
+        self._room.release()
+        return True
 
 
 def _translated(error: Exception) -> CassandraError:
