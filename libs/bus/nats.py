@@ -45,21 +45,21 @@ class _Client(Client):
     async def hear(self, subject: str, handler: Callable[[bytes], None]) -> NatsSubscription:
         """Subscribe to a subject."""
         subscription = await self.subscribe(subject)
-        self._handlers[subscription._id] = handler  # noqa: SLF001 - as the server names it in each payload
+        self._handlers[_sid(subscription)] = handler
         subscription._pending_queue = _NO_QUEUE  # noqa: SLF001 - it is not used, and takes 2 KiB
         return subscription
 
     def forget(self, subscription: NatsSubscription) -> None:
         """Hand over no more."""
-        self._handlers.pop(subscription._id, None)  # noqa: SLF001
+        self._handlers.pop(_sid(subscription), None)
 
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:  # noqa: ARG002 - as it is called
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:  # noqa: ARG002 - nats-py calls it so
         handler = self._handlers.get(sid)
         if handler is None:
             return
         try:
             handler(data)
-        except Exception:  # the connection is everybody's
+        except Exception:  # raised here it would end the connection, which all subscriptions share
             log.exception("bus_handler_failed", subject=subject.decode(errors="replace"))
 
     async def _attempt_reconnect(self) -> None:
@@ -70,6 +70,11 @@ class _Client(Client):
         """Drop the connection with what is still unsent."""
         if isinstance(self._transport, TcpTransport) and self._transport._io_writer is not None:  # noqa: SLF001 - no public way to it
             self._transport._io_writer.transport.abort()  # noqa: SLF001
+
+
+def _sid(subscription: NatsSubscription) -> int:
+    """How the server names a subscription in each payload."""
+    return subscription._id  # noqa: SLF001 - no public way to it
 
 
 class _NatsSubscription:

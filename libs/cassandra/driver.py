@@ -102,8 +102,8 @@ class _AnotherNodeOnce(FallthroughRetryPolicy):  # type: ignore[misc] # the driv
     def on_request_error(
         self,
         query: BoundStatement | BatchStatement,
-        consistency: int,  # noqa: ARG002
-        error: Exception,  # noqa: ARG002
+        consistency: int,  # noqa: ARG002 - the driver calls it so
+        error: Exception,  # noqa: ARG002 - likewise
         retry_num: int,
     ) -> tuple[int, int | None]:
         if query.is_idempotent and retry_num == 0:

@@ -166,10 +166,11 @@ async def dirty_logs(session: Session, shard: int, epoch: Epoch) -> set[LogKey]:
         CassandraUnavailable: it could not be read.
     """
     found: set[LogKey] = set()
-    for newest in {await _newest_window(session, shard, up_to) for up_to in (Epoch(epoch - 1), epoch)} - {None}:
-        of_epoch, span, window = newest  # type: ignore[misc] # it is not None
-        rows = await read(session, _LOGS_FROM, (shard, of_epoch, span, window - 1))
-        found.update(LogKey(str(application_id), log_id) for application_id, log_id in rows)  # type: ignore[arg-type]
+    for newest in {await _newest_window(session, shard, up_to) for up_to in (Epoch(epoch - 1), epoch)}:
+        if newest is not None:
+            of_epoch, span, window = newest
+            rows = await read(session, _LOGS_FROM, (shard, of_epoch, span, window - 1))
+            found.update(LogKey(str(app), log_id) for app, log_id in rows)  # type: ignore[arg-type] # a blob
     return found
 
 
