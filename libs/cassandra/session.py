@@ -28,7 +28,8 @@ class Statement:
 class Session(Protocol):
     """Requests to one keyspace. Each has a deadline, and so many of them are in flight at most; more wait.
 
-    Nothing is ever repeated by itself. Every method raises:
+    Where a node does not answer soon, or fails by itself, `pages` and `write` ask another one, too: repeating them is harmless.
+    Nothing else is ever repeated by itself. Every method raises:
         CassandraUnavailable: it is not known whether it was, or will be, done.
         CassandraRefused: it was not done.
     """
