@@ -196,9 +196,21 @@ class _DriverSession:
     async def _prepare(self, statement: Statement) -> PreparedStatement:
         task = self._prepared.get(statement.cql)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            task = asyncio.create_task(asyncio.to_thread(self._prepare_in_thread, statement.cql))
+            task = asyncio.create_task(self._prepared_by_first(statement.cql))
             self._prepared[statement.cql] = task
         return task.result() if task.done() else await asyncio.shield(task)
+
+    async def _prepared_by_first(self, cql: str) -> PreparedStatement:
+        """Speculation is for prepared statements only, so it is done here once more: the driver's policy goes round the nodes."""
+        asked: list[asyncio.Task[PreparedStatement]] = []
+        for seconds in (*[_SPECULATIVE_SECONDS] * _SPECULATIVE_ATTEMPTS, None):
+            task = asyncio.create_task(asyncio.to_thread(self._prepare_in_thread, cql))
+            task.add_done_callback(lambda task: task.cancelled() or task.exception())  # the slower one interests nobody
+            asked.append(task)
+            done, _ = await asyncio.wait(asked, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                break
+        return done.pop().result()
 
     def _prepare_in_thread(self, cql: str) -> PreparedStatement:
         try:
@@ -313,6 +325,7 @@ def _connected(points: Sequence[ContactPoint], data_center: str, auth: object) -
         control_connection_timeout=_CONNECT_SECONDS,
         compression=False,
         auth_provider=auth,
+        prepare_on_all_hosts=False,  # it would wait for those that are stuck; a node that lacks a statement asks for it
     )
     try:
         return cluster.connect()

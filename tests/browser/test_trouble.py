@@ -91,15 +91,13 @@ async def test_a_token_that_expires_under_an_open_page_is_renewed(stack: ServeSt
     await bob.sees("yes")
 
 
-async def test_where_nobody_renews_tokens_the_page_says_that_it_is_over(stack: ServeStack, people: People) -> None:
-    await team(stack, "over")
-
+@pytest.mark.parametrize("seconds", [1, _TOKEN_SECONDS], ids=["at once", "in a while"])
+async def test_where_nobody_renews_tokens_the_page_says_that_it_is_over(people: People, seconds: int) -> None:
     async def without_development(route: Route) -> None:
         await route.fulfill(body=json.dumps({"imageHosts": [], "development": False}))
 
     people.route("**/config.json", without_development)
-    alice = await people.join("alice", token=_SECRET.user_token("alice", _TOKEN_SECONDS))
-    await alice.open("over")
+    alice = await people.join("alice", token=_SECRET.user_token("alice", seconds))
     await alice.page.locator(".connection.bad[role=alert]", has_text="signed out").wait_for()
 
 

@@ -19,6 +19,11 @@ class CarriedUsers:
         """How many parts of each kind came."""
         self._members: defaultdict[int, set[int]] = defaultdict(set)
 
+    @property
+    def leaving(self) -> bool:
+        """Somebody was told goodbye."""
+        return any(notice.HasField("goodbye") for heard in self.heard.values() for notice in heard.notices)
+
     def take(self, response: carrier_pb2.CarryResponse) -> None:
         for part in response.parts:
             kind = part.WhichOneof("part") or ""

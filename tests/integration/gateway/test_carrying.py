@@ -69,7 +69,7 @@ class Carrier:
                 self.users.take(response)
                 taken = [carrier_pb2.Taken(handle=h, bytes=size) for h, size in self.users.untaken.items()]
                 self.users.untaken.clear()
-                if taken:
+                if taken and not self.users.leaving:  # what is written on a stream that has ended would be its failure
                     await self._call.write(carrier_pb2.CarryRequest(taken=taken))
         except grpc.aio.AioRpcError as error:
             self.error = from_rpc_error(error)
