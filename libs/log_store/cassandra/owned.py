@@ -80,15 +80,17 @@ class OwnedLogs:
         self.keep(log)
 
     def begin_barrier(self) -> Callable[[], None]:
-        """A barrier begins now. To be called when it is passed: what is durable now is below the high-water marks then."""
+        """A barrier begins now. To be called when it is passed: what is durable now is below the high-water marks then. One that is
+        given up changes nothing."""
         durable = [(log, log.durable) for log in self._unconfirmed]
-        self._unconfirmed.clear()
 
         def passed() -> None:
             for log, head in durable:
                 if head.seq > log.head.seq:
                     log.head = head
                     self._unmarked.add(log)
+                if log.durable is head:
+                    self._unconfirmed.discard(log)
 
         return passed
 
