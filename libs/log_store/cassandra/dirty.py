@@ -32,7 +32,7 @@ WRITE_DIRTY = Statement(
     "INSERT INTO ks.dirty (shard, epoch, span, window, application_id, log_id) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP 1"
 )
 _SPANS = Statement("SELECT epoch, span FROM ks.dirty_span WHERE shard = ? AND (epoch, span) >= (?, ?)")
-_NEWEST_SPAN = Statement(
+NEWEST_SPAN = Statement(
     "SELECT epoch, span FROM ks.dirty_span WHERE shard = ? AND (epoch) <= (?) ORDER BY epoch DESC, span DESC LIMIT 1"
 )
 _OF_SPAN = "FROM ks.dirty WHERE shard = ? AND epoch = ? AND span = ?"
@@ -141,8 +141,8 @@ class Windows:
 
     async def _find_window(self) -> None:
         """The first one of ours: after those of who handed the shard over to us under the same epoch, if so."""
-        newest = await _newest_window(self._session, self._shard, self.epoch)
-        window = newest[2] + 1 if newest is not None and newest[0] == self.epoch else 1
+        newest = await until_durable(lambda: _newest_window(self._session, self._shard, self.epoch))
+        window = newest[1] + 1 if newest is not None and newest[0] == self.epoch else 1
         self._window = self._window or window
 
     async def _write_rows(self, logs: Sequence[OwnedLog], window: int) -> None:
@@ -167,20 +167,22 @@ async def dirty_logs(session: Session, shard: int, epoch: Epoch) -> set[LogKey]:
     """
     found: set[LogKey] = set()
     for newest in {await _newest_window(session, shard, up_to) for up_to in (Epoch(epoch - 1), epoch)}:
-        if newest is not None:
-            of_epoch, span, window = newest
-            rows = await read(session, _LOGS_FROM, (shard, of_epoch, span, window - 1))
+        if newest is None:
+            continue
+        of_epoch, last = newest
+        for span in {window // WINDOWS_PER_SPAN for window in (last - 1, last)}:
+            rows = await read(session, _LOGS_FROM, (shard, of_epoch, span, last - 1))
             found.update(LogKey(str(app), log_id) for app, log_id in rows)  # type: ignore[arg-type] # a blob
     return found
 
 
-async def _newest_window(session: Session, shard: int, epoch: Epoch) -> tuple[int, int, int] | None:
-    """Epoch, span and number of the newest window of a shard up to an epoch."""
-    spans = await read(session, _NEWEST_SPAN, (shard, epoch))
+async def _newest_window(session: Session, shard: int, epoch: Epoch) -> tuple[int, int] | None:
+    """Epoch and number of the newest window of a shard up to an epoch."""
+    spans = await read(session, NEWEST_SPAN, (shard, epoch))
     if not spans:
         return None
     ((of_epoch, span),) = spans
     windows = await read(session, _NEWEST_WINDOW, (shard, of_epoch, span))
     # a span is written before its first row, which may never have come
     window = int(windows[0][0] or 0) if windows else int(span or 0) * WINDOWS_PER_SPAN
-    return int(of_epoch or 0), int(span or 0), window
+    return int(of_epoch or 0), window

@@ -125,7 +125,8 @@ class CassandraLogStore:
         if batch[0].seq > owned.durable.seq:
             raise ValueError(f"seq {batch[0].seq} does not follow the head {owned.durable.seq}")
         repeated = [row for row in batch if row.seq <= owned.durable.seq]
-        there = await self._read(owned, repeated[0].seq, repeated[-1].seq, limit=len(repeated), max_bytes=_ANY_SIZE)
+        async with answered_in_time():
+            there = await self._read(owned, repeated[0].seq, repeated[-1].seq, limit=len(repeated), max_bytes=_ANY_SIZE)
         for row, found in zip(repeated, there, strict=True):
             if not found.repeats(row):
                 raise SeqTaken(owned.key, row.seq)

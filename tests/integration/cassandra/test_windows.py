@@ -1,12 +1,13 @@
 """Whoever asks for changes misses nothing: not what is being appended, not over takeovers, not over many windows."""
 
 import asyncio
+import itertools
 
 from libs.log_store import LogKey, LogStore, Recovered, SendId, Seq, StoreUnavailable, shard_of
-from libs.log_store.cassandra.dirty import WINDOWS_PER_SPAN
+from libs.log_store.cassandra.dirty import NEWEST_SPAN, WINDOWS_PER_SPAN, dirty_logs
 from libs.log_store.cassandra.marks import WRITE_MARK
 from libs.log_store.cassandra.rows import WRITE_ROWS
-from libs.log_store.cassandra.vocabulary import ROWS_PER_BUCKET
+from libs.log_store.cassandra.vocabulary import ROWS_PER_BUCKET, Epoch
 from tests.conformance.log_store.rows import LOG, batch, row, rows, shown
 from tests.integration.cassandra.faulty import Fault
 from tests.integration.cassandra.owners import EVERYTHING, owner
@@ -14,6 +15,9 @@ from tests.support.log_keyspace import LogKeyspace
 from tests.support.ports import until
 
 SHARD = shard_of(LOG)
+NEIGHBOUR = next(
+    log for number in itertools.count() if shard_of(log := LogKey("app", number.to_bytes(16))) == SHARD and log != LOG
+)
 
 
 async def heard_from(store: LogStore, after: str) -> tuple[dict[LogKey, int], str]:
@@ -62,6 +66,23 @@ async def test_a_position_holds_over_takeovers_and_many_windows(logs: LogKeyspac
     async with owner(logs) as it:
         assert (await heard_from(it.store, position))[0] == {LOG: seq}
         assert (await heard_from(it.store, ""))[0] == {LOG: seq}
+
+
+async def test_a_database_that_does_not_answer_before_the_first_append_is_waited_for(logs: LogKeyspace) -> None:
+    async with owner(logs) as it:
+        it.session.next(NEWEST_SPAN, Fault.LOST)
+        await it.store.append(batch(LOG, [row(1)]))
+        await it.store.append(batch(LOG, [row(2)]))
+        assert (await heard_from(it.store, ""))[0] == {LOG: 2}
+
+
+async def test_a_takeover_knows_the_last_two_windows_where_a_partition_ends_between_them(logs: LogKeyspace) -> None:
+    async with owner(logs) as it:
+        for seq in range(1, WINDOWS_PER_SPAN):
+            await it.store.append(batch(LOG, [row(seq)]))
+            await heard_from(it.store, "")  # ends the window
+        await it.store.append(batch(NEIGHBOUR, [row(1)]))
+        assert await dirty_logs(it.session, SHARD, Epoch(2)) == {LOG, NEIGHBOUR}
 
 
 async def test_a_log_goes_on_over_the_end_of_a_partition(logs: LogKeyspace) -> None:
