@@ -48,7 +48,7 @@ from cassandra.query import (
     tuple_factory,
 )
 
-from libs.cassandra.errors import CassandraError, CassandraRefused, CassandraUnavailable, NotMigrated
+from libs.cassandra.errors import CassandraRefused, CassandraUnavailable, NotMigrated
 from libs.cassandra.session import Parameters, Session, Statement, Values
 from libs.runtime.errors import CannotStart
 
@@ -95,7 +95,7 @@ def parse_contact_points(text: str) -> list[ContactPoint]:
     return points
 
 
-class _AnotherNodeOnce(FallthroughRetryPolicy):  # type: ignore[misc] # the driver has no types
+class AnotherNodeOnce(FallthroughRetryPolicy):  # type: ignore[misc] # the driver has no types
     """Where a node fails by itself (its connection broke, it is starting, overloaded or at fault), the next one is asked, once,
     if that is harmless. What the replicas answer is no node's fault: it is told, and whoever asked decides."""
 
@@ -132,6 +132,12 @@ class _Answers:
             self._arrived.popleft()()
 
 
+class _Answer(NamedTuple):
+    rows: Sequence[Values]
+    after: bytes | None
+    """What to ask the next page with; None: this is the last."""
+
+
 class _DriverSession:
     """A Session."""
 
@@ -141,7 +147,7 @@ class _DriverSession:
         self._answers = _Answers()
         self._prepared: dict[str, asyncio.Task[PreparedStatement]] = {}
         self._room = asyncio.Semaphore(_IN_FLIGHT)
-        self._open: set[asyncio.Future[Sequence[Values]]] = set()
+        self._open: set[asyncio.Future[_Answer]] = set()
         """Requests that were not answered yet."""
 
     async def pages(self, statement: Statement, values: Parameters, page_rows: int) -> AsyncIterator[Sequence[Values]]:
@@ -151,8 +157,7 @@ class _DriverSession:
         after: bytes | None = None
         while True:
             # each page is a request of its own: the driver would take a node's late answer for one page for that of the next
-            response, rows = await self._ask(bound, after)
-            after = ResultSet(response, rows).paging_state
+            rows, after = await self._ask(bound, after)
             yield rows
             if after is None:
                 return
@@ -168,12 +173,11 @@ class _DriverSession:
         bound = await self._bound(statement, values)
         bound.consistency_level = ConsistencyLevel.SERIAL
         bound.fetch_size = _NO_LIMIT  # further pages would be reads of their own
-        _, rows = await self._ask(bound)
-        return rows
+        return (await self._ask(bound)).rows
 
     async def compare_and_set(self, statement: Statement, rows: Sequence[Values]) -> bool:
-        _, answer = await self._ask(await self._batch(statement, rows))
-        return bool(answer[0][0])
+        answer = await self._ask(await self._batch(statement, rows))
+        return bool(answer.rows[0][0])
 
     async def define(self, cql: str) -> None:
         await self._ask(SimpleStatement(self._qualified(cql)), seconds=_SCHEMA_SECONDS)
@@ -215,36 +219,37 @@ class _DriverSession:
     def _prepare_in_thread(self, cql: str) -> PreparedStatement:
         try:
             return self._session.prepare(self._qualified(cql))
-        except Exception as error:  # the driver's errors have no common root; what is none of them is raised as it is
+        except Exception as error:  # the driver's errors have no common root
             raise _translated(error) from error
 
-    async def _ask(
-        self, query: object, after: bytes | None = None, seconds: float = _REQUEST_SECONDS
-    ) -> tuple[ResponseFuture, Sequence[Values]]:
+    async def _ask(self, query: object, after: bytes | None = None, seconds: float = _REQUEST_SECONDS) -> _Answer:
         """Send a request; `after`: for the page behind that one. Whoever stops waiting does not stop the request."""
         await self._room.acquire()
-        done: asyncio.Future[Sequence[Values]] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         self._open.add(done)
+
+        def answered(rows: Sequence[Values] | None) -> None:
+            # here, in the driver's thread: the answer of another node that was asked, too, has a paging state of its own
+            answer = _Answer(rows or (), ResultSet(response, rows or ()).paging_state)
+            self._answers.deliver(lambda: self._answered(done, answer))
+
         try:
-            response = self._session.execute_async(query, timeout=seconds, paging_state=after)
-            response.add_callbacks(
-                lambda rows: self._answers.deliver(lambda: self._answered(done, rows or ())),
-                lambda error: self._answers.deliver(lambda: self._failed(done, error)),
-            )
+            response: ResponseFuture = self._session.execute_async(query, timeout=seconds, paging_state=after)
+            response.add_callbacks(answered, lambda error: self._answers.deliver(lambda: self._failed(done, error)))
         except Exception as error:  # whatever it was, the place in flight is given back
             self._is_first(done)
             raise _translated(error) from error
-        return response, await done
+        return await done
 
-    def _answered(self, done: "asyncio.Future[Sequence[Values]]", rows: Sequence[Values]) -> None:
+    def _answered(self, done: asyncio.Future[_Answer], answer: _Answer) -> None:
         if self._is_first(done) and not done.done():
-            done.set_result(rows)
+            done.set_result(answer)
 
-    def _failed(self, done: "asyncio.Future[Sequence[Values]]", error: Exception) -> None:
+    def _failed(self, done: asyncio.Future[_Answer], error: Exception) -> None:
         if self._is_first(done) and not done.done():
             done.set_exception(_translated(error))
 
-    def _is_first(self, done: "asyncio.Future[Sequence[Values]]") -> bool:
+    def _is_first(self, done: asyncio.Future[_Answer]) -> bool:
         """Give the place in flight back, once. Where two nodes were asked, both may answer."""
         if done not in self._open:
             return False
@@ -253,7 +258,8 @@ class _DriverSession:
         return True
 
 
-def _translated(error: Exception) -> CassandraError:
+def _translated(error: Exception) -> Exception:
+    """An error of the port for one of the driver's; what is neither is a fault of ours, or of the driver's, and stays as it is."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, RequestValidationException):
         return CassandraRefused(text)
@@ -261,7 +267,7 @@ def _translated(error: Exception) -> CassandraError:
         error, NoHostAvailable | ConnectionBusy | ConnectionException | DriverException | ErrorMessage | OSError
     ):
         return CassandraUnavailable(text)
-    raise error  # a fault of ours or of the driver's
+    return error
 
 
 @asynccontextmanager
@@ -308,7 +314,7 @@ def _connected(points: Sequence[ContactPoint], data_center: str, auth: object) -
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=data_center)),
         # a node that is stuck, but not down, answers nothing: then another one is asked, too, where that is harmless
         speculative_execution_policy=ConstantSpeculativeExecutionPolicy(_SPECULATIVE_SECONDS, _SPECULATIVE_ATTEMPTS),
-        retry_policy=_AnotherNodeOnce(),
+        retry_policy=AnotherNodeOnce(),
         consistency_level=ConsistencyLevel.QUORUM,
         serial_consistency_level=ConsistencyLevel.SERIAL,
         request_timeout=_REQUEST_SECONDS,
