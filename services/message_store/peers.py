@@ -6,7 +6,8 @@ from typing import Self
 
 from tertulia_internal.message_store.v1 import owner_pb2, owner_pb2_grpc
 
-from libs.rpc.client import call, open_channel
+from libs.http2.link import open_link
+from libs.rpc.client import call
 
 
 class Peers:
@@ -26,7 +27,7 @@ class Peers:
         """As Ring.hand_over, of the process at an address. Raises TertuliaError."""
         stub = self._stubs.get(address)
         if stub is None:
-            channel = await self._connections.enter_async_context(open_channel(address))
-            stub = self._stubs[address] = owner_pb2_grpc.OwnerServiceStub(channel)
+            link = await self._connections.enter_async_context(open_link(address))
+            stub = self._stubs[address] = owner_pb2_grpc.OwnerServiceStub(link)
         response = await call(stub.HandOver, owner_pb2.HandOverRequest(shards=shards, heir=heir))
         return {given.shard: given.epoch for given in response.given}
