@@ -13,6 +13,7 @@ from typing import cast
 from hpack import Decoder, Encoder
 
 from libs.http2.messages import Messages
+from libs.rpc.client import MAX_MESSAGE_BYTES
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEADER = struct.Struct("!BHBBI")  # length (24 bits), type, flags, stream
@@ -27,7 +28,6 @@ _DEFAULT_WINDOW = 65_535  # RFC 9113, 6.9.2
 _DEFAULT_FRAME = 16_384
 _STREAM_WINDOW = 1024 * 1024  # what a stream may receive before it grants more, and a connection:
 _CONNECTION_WINDOW = 16 * 1024 * 1024
-_MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # as between services; see libs.rpc.client
 _CONNECT_SECONDS = 10.0
 
 
@@ -44,7 +44,7 @@ class Stream:
         self._connection = connection
         self._id = stream_id
         self._on_message = on_message
-        self._messages = Messages(_MAX_MESSAGE_BYTES)
+        self._messages = Messages(MAX_MESSAGE_BYTES)
         self._unacknowledged = 0
         self._outgoing = bytearray()
         self._window = connection.initial_window
@@ -104,9 +104,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, authority: str, clock: Callable[[], float], frame_bytes: int) -> None:
         self.received_at: float = clock()
         """When the bytes that are handled just now were read, or those before."""
-        self.draining = False
-        """The server takes no new call."""
         self.on_drain: Callable[[], None] = lambda: None
+        """Called when the server takes no new call."""
         self.initial_window = _DEFAULT_WINDOW
         self.window = _DEFAULT_WINDOW
         self.max_frame = _DEFAULT_FRAME
@@ -223,7 +222,6 @@ class Connection(asyncio.Protocol):
         elif kind == _WINDOW_UPDATE:
             self._on_window_update(stream_id, int.from_bytes(payload))
         elif kind == _GOAWAY:
-            self.draining = True
             self.on_drain()
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:

@@ -12,17 +12,21 @@ from tertulia.chat.v1 import error_pb2
 from tertulia_internal.link.v1 import link_pb2
 
 from libs.http2.client import Connection, StreamEnded, connect
-from libs.rpc.client import Metadata, UnaryMethod
+from libs.rpc.client import MAX_MESSAGE_BYTES, Metadata, UnaryMethod
 from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from libs.rpc.status import from_status
 
 LINK_PATH = f"/{link_pb2.DESCRIPTOR.services_by_name['LinkService'].full_name}/Open"
 
+MAX_BODY_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
+"""Of a request or a response; beside it a message has a name and metadata. A larger message would end the link, and with it the
+calls of others."""
+
 _MAX_UNSENT_BYTES = 64 * 1024 * 1024  # of requests that the server does not read; beyond it calls are refused
 _FRAME_BYTES = 1024 * 1024  # a page of history is one frame and not three
 _LOOK_SECONDS = 2.5  # how late silence may be noticed
 _SILENCE_SECONDS = 10.0  # of a link, before we ask whether the server is still there
-_PONG_SECONDS = 5.0  # and before we believe that it is not
+_PONG_SECONDS = 5.0  # after we have asked, before we believe that it is not
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -61,6 +65,8 @@ class Link:
             wire.hang_up()
 
     async def _call(self, method: str, request: bytes, timeout: float, metadata: Metadata) -> bytes:
+        if len(request) > MAX_BODY_BYTES:
+            raise too_large("a request", len(request))
         call = link_pb2.OpenRequest(
             call_id=next(self._ids), method=method, request=request, timeout_ms=max(1, int(timeout * 1_000))
         )
@@ -83,9 +89,9 @@ class Link:
                 return self._newest
             try:
                 connection = await connect(self._address, asyncio.get_running_loop().time, _FRAME_BYTES)
+                wire = self._newest = _Wire(connection, self._wires)
             except (OSError, StreamEnded) as error:
                 raise _broken() from error
-            wire = self._newest = _Wire(connection, self._wires)
             return wire
 
 
@@ -108,18 +114,20 @@ class _Wire:
     """One connection with its stream, and the calls that are open on it. It takes itself off `among` when it is gone."""
 
     def __init__(self, connection: Connection, among: set["_Wire"]) -> None:
+        """Raises StreamEnded: the connection is gone already."""
         self.usable = True
         """It takes new calls."""
         self._connection = connection
         self._among = among
         self._open: dict[int, asyncio.Future[bytes]] = {}
-        self._pinged = False
+        self._pinged_at = 0.0
+        """When the server was asked whether it is there; 0: not since it was heard."""
         self._loop = asyncio.get_running_loop()
+        self._stream = connection.call(LINK_PATH, [], self._on_response)
+        self._stream.ended.add_done_callback(lambda _: self._gone())
         self._looking = self._loop.call_later(_LOOK_SECONDS, self._look_after)
         among.add(self)
         connection.on_drain = self._drain
-        self._stream = connection.call(LINK_PATH, [], self._on_response)
-        self._stream.ended.add_done_callback(lambda _: self._gone())
 
     async def call(self, call: link_pb2.OpenRequest) -> bytes:
         if self._stream.unsent_bytes > _MAX_UNSENT_BYTES:
@@ -143,15 +151,15 @@ class _Wire:
         self._gone()
 
     def _look_after(self) -> None:
-        silent = self._loop.time() - self._connection.received_at
-        if silent > _SILENCE_SECONDS + _PONG_SECONDS:
+        now = self._loop.time()
+        if now - self._connection.received_at <= _SILENCE_SECONDS:
+            self._pinged_at = 0.0
+        elif not self._pinged_at:  # however long it was: perhaps it was we who stood still
+            self._pinged_at = now
+            self._connection.ping()
+        elif now - self._pinged_at > _PONG_SECONDS:
             self._connection.abort()
             return
-        if silent <= _SILENCE_SECONDS:
-            self._pinged = False
-        elif not self._pinged:
-            self._pinged = True
-            self._connection.ping()
         self._looking = self._loop.call_later(_LOOK_SECONDS, self._look_after)
 
     def _on_response(self, data: bytes) -> None:
@@ -178,6 +186,13 @@ class _Wire:
         for response in self._open.values():
             if not response.done():
                 response.set_exception(_broken())
+
+
+def too_large(what: str, size: int) -> ResourceExhausted:
+    return ResourceExhausted(
+        f"{what} of {size} bytes; the largest between services may have {MAX_BODY_BYTES}",
+        error_pb2.ERROR_REASON_LIMIT_REACHED,
+    )
 
 
 def _broken() -> Unavailable:

@@ -13,7 +13,7 @@ from tertulia_internal.link.v1 import link_pb2
 
 from libs.http2.call import Call
 from libs.http2.limits import Limits
-from libs.http2.link import LINK_PATH
+from libs.http2.link import LINK_PATH, MAX_BODY_BYTES, too_large
 from libs.http2.request import Metadata
 from libs.http2.server import Handler, Server
 from libs.http2.standard import Health, reflection_handlers
@@ -114,7 +114,7 @@ class Services:
         correlation_id.set(correlation_of(metadata))
         try:
             async with asyncio.timeout(request.timeout_ms / 1_000) as deadline:
-                response.response = await self._respond(request.method, request.request, metadata)
+                response.response = _not_too_large(await self._respond(request.method, request.request, metadata))
         except Exception as error:  # noqa: BLE001 - the one place where faults are turned into statuses
             failure = _too_late() if isinstance(error, TimeoutError) and deadline.expired() else clean(error)
             response.status = to_status(failure).SerializeToString()
@@ -136,6 +136,12 @@ def _parsed(method: _Method, data: bytes) -> object:
         return method.parse(data)
     except DecodeError:
         raise InvalidArgument("the request cannot be parsed", error_pb2.ERROR_REASON_FRAME_INVALID) from None
+
+
+def _not_too_large(answer: bytes) -> bytes:
+    if len(answer) > MAX_BODY_BYTES:
+        raise too_large("an answer", len(answer))
+    return answer
 
 
 def _value(metadata: link_pb2.Metadata) -> str | bytes:

@@ -12,7 +12,7 @@ from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 from libs.http2.link import open_link
 from libs.http2.services import Services
 from libs.rpc.client import call
-from libs.rpc.errors import Unavailable
+from libs.rpc.errors import ResourceExhausted, Unavailable
 
 MIB = 1024 * 1024
 
@@ -99,6 +99,38 @@ async def test_large_requests_side_by_side_arrive_whole(echo: Echo, address: str
         stub = log_pb2_grpc.LogServiceStub(link)
         answers = await asyncio.gather(*(call(stub.Append, request, timeout=50) for _ in range(5)))
     assert {result.seq for answer in answers for result in answer.results} == {MIB}
+
+
+async def test_what_is_too_large_fails_alone(echo: Echo, address: str) -> None:
+    async with asyncio.timeout(60), serving(echo, address), open_link(address) as link:
+        stub = log_pb2_grpc.LogServiceStub(link)
+        open_meanwhile = asyncio.ensure_future(call(stub.Read, asked(0), timeout=50))
+        await echo.waiting.wait()
+        large = log_pb2.AppendRequest(items=[log_pb2.AppendItem(content=bytes(17 * MIB))])
+        for refused in (call(stub.Append, large), call(stub.Read, asked(17 * 1024))):
+            with pytest.raises(ResourceExhausted):
+                await refused
+        echo.go.set()
+        assert (await open_meanwhile).head_seq == 1
+
+
+async def test_a_connection_that_breaks_as_soon_as_it_is_made_fails_the_call_and_no_other(
+    echo: Echo, tmp_path: Path
+) -> None:
+    """A server that greets as HTTP/2 does, and hangs up."""
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(3) + b"\x04" + bytes(5))  # SETTINGS, all as they are
+        writer.close()
+
+    path = f"{tmp_path}/rude.sock"
+    async with asyncio.timeout(10), open_link(f"unix:{path}") as link:
+        stub = log_pb2_grpc.LogServiceStub(link)
+        async with await asyncio.start_unix_server(greet, path):
+            with pytest.raises(Unavailable):
+                await call(stub.Read, asked(1))
+        async with serving(echo, f"unix:{path}"):
+            assert (await call(stub.Read, asked(1))).head_seq == 1
 
 
 async def test_a_server_that_stops_answers_what_is_open_and_is_not_held_up(echo: Echo, address: str) -> None:
