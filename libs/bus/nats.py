@@ -24,7 +24,6 @@ _RECONNECT_SECONDS = 0.2
 _PING_SECONDS = 2  # a third one after two without an answer is not sent: a dead connection is noticed within 6 s
 _OUTGOING_BYTES = 16 * 1024 * 1024  # kept while the server is away; beyond it publishes are dropped
 _CLOSE_SECONDS = 2.0  # for what is pending at the end; nobody is promised that it arrives
-_NO_QUEUE: "asyncio.Queue[Msg]" = asyncio.Queue(1)
 
 
 class _Client(Client):
@@ -41,12 +40,14 @@ class _Client(Client):
     def __init__(self) -> None:
         super().__init__()
         self._handlers: dict[int, Callable[[bytes], None]] = {}
+        self._no_queue: asyncio.Queue[Msg] = asyncio.Queue(1)
+        """In the place of each subscription's own, which would not be used and takes 2 KiB."""
 
     async def hear(self, subject: str, handler: Callable[[bytes], None]) -> NatsSubscription:
         """Subscribe to a subject."""
         subscription = await self.subscribe(subject)
         self._handlers[_sid(subscription)] = handler
-        subscription._pending_queue = _NO_QUEUE  # noqa: SLF001 - it is not used, and takes 2 KiB
+        subscription._pending_queue = self._no_queue  # noqa: SLF001 - no public way to it
         return subscription
 
     def forget(self, subscription: NatsSubscription) -> None:
