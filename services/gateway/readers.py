@@ -1,6 +1,6 @@
 """One session's reading of one log: a channel's, or its user's inbox."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from tertulia.chat.v1 import event_pb2, session_pb2
 
@@ -8,9 +8,6 @@ from services.gateway.feed import Feed
 from services.gateway.grants import Grant
 from services.gateway.outbox import Outbox
 from services.gateway.segments import Segment
-
-if TYPE_CHECKING:
-    from services.gateway.audiences import Audience
 
 
 class ReaderOwner(Protocol):
@@ -25,6 +22,13 @@ class ReaderOwner(Protocol):
     def late(self, reader: "LogReader") -> None: ...
 
 
+class Company(Protocol):
+    """Others with whom a reader reads what is live; see `audiences.Audience`."""
+
+    def remove(self, reader: "LogReader") -> None:
+        """It stands where the feed does."""
+
+
 class LogReader:
     """See `feed.Reader`, which this is."""
 
@@ -37,8 +41,8 @@ class LogReader:
         self.user_id = user_id
         self.position = position
         self.closed = False
-        self.audience: Audience | None = None
-        """With whom it reads what is live. It is not attached to the feed then."""
+        self.audience: Company | None = None
+        """If there is one it is not attached to the feed by itself."""
 
     @property
     def policy_version(self) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn, Protocol
 
 from google.protobuf.message import DecodeError
 from tertulia.chat.v1 import session_pb2
@@ -10,14 +10,12 @@ from tertulia.chat.v1 import session_pb2
 from libs.rpc.errors import TertuliaError
 from libs.rpc.transport import Transport
 from services.gateway.answers import Answers
+from services.gateway.audiences import Seat
 from services.gateway.commands import Commands, Handlers, frame_invalid
 from services.gateway.outbox import Outbox
 from services.gateway.session_logs import SessionLogs, Sources
 from services.gateway.stats import Stats
 from services.gateway.tokens import Identity
-
-if TYPE_CHECKING:
-    from services.gateway.carrier import Carried
 
 _SETTLE_SECONDS = 5.0  # what was asked before the end is answered, if it is answered within this
 
@@ -43,6 +41,15 @@ def parse_frame(data: bytes) -> session_pb2.ClientFrame:
         raise frame_invalid("the frame is no tertulia.chat.v1.ClientFrame") from None
 
 
+class Carriage(Protocol):
+    """What carries a session together with others; see `carrier.Carried`."""
+
+    seat: Seat
+
+    def begun(self, logs: SessionLogs, outbox: Outbox) -> None:
+        """The session has these."""
+
+
 class Session:
     """A client that said hello. `run` is its whole life; `end` and `cut` end it from outside."""
 
@@ -52,7 +59,7 @@ class Session:
         transport: Transport,
         queue_bytes: int,
         stats: Stats,
-        carried: "Carried | None" = None,
+        carried: Carriage | None = None,
     ) -> None:
         self.identity = identity
         self.outbox = Outbox(queue_bytes)

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import time
-from typing import TYPE_CHECKING
 
 import structlog
 from tertulia.chat.v1 import error_pb2, session_pb2
@@ -14,14 +13,11 @@ from libs.rpc.validation import validate
 from libs.runtime.errors import causes_of
 from services.gateway.commands import Handlers, frame_invalid
 from services.gateway.online import Online
-from services.gateway.session import Session, parse_frame
+from services.gateway.session import Carriage, Session, parse_frame
 from services.gateway.session_logs import Sources
 from services.gateway.settings import GatewaySettings
 from services.gateway.stats import Stats
 from services.gateway.tokens import Metadata, Tokens
-
-if TYPE_CHECKING:
-    from services.gateway.carrier import Carried
 
 log = structlog.get_logger()
 
@@ -54,7 +50,7 @@ class Sessions:
         self.drained = asyncio.Event()
         """Nobody is let in any more, and everybody was sent away."""
 
-    async def serve(self, transport: Transport, metadata: Metadata, carried: "Carried | None" = None) -> None:
+    async def serve(self, transport: Transport, metadata: Metadata, carried: Carriage | None = None) -> None:
         """The whole of one session. `carried`: its transport, if that is a carrier's.
 
         Raises:
@@ -72,7 +68,7 @@ class Sessions:
             if not all(isinstance(cause, TransportGone) for cause in causes):
                 raise
 
-    async def _serve(self, transport: Transport, metadata: Metadata, carried: "Carried | None") -> None:
+    async def _serve(self, transport: Transport, metadata: Metadata, carried: Carriage | None) -> None:
         identity = await self._tokens.authenticate(metadata)
         self._admit()
         self._greeting += 1

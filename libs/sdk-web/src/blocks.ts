@@ -1,7 +1,7 @@
 /** Whom the user has blocked. The server says it once; what is changed here is known at once. */
 
 import { type ReadonlySignal, signal } from "@preact/signals-core";
-import { tryUnderOneId } from "./conversation.js";
+import { tryUnderOneId } from "./commands.js";
 import type { Rpc } from "./rpc.js";
 
 const PAGE = 200;

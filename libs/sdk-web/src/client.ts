@@ -2,7 +2,8 @@
 
 import { type ReadonlySignal, signal } from "@preact/signals-core";
 import { Blocks } from "./blocks.js";
-import { Conversation, tryUnderOneId } from "./conversation.js";
+import { tryUnderOneId } from "./commands.js";
+import { Conversation } from "./conversation.js";
 import type { Event } from "./gen/tertulia/chat/v1/event_pb.js";
 import type { ListenRequest, ServerFrame } from "./gen/tertulia/chat/v1/session_pb.js";
 import { Inbox, type Range } from "./inbox.js";

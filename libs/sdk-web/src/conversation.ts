@@ -1,11 +1,10 @@
 /** One channel while it is open: its messages, its members, and what the user does there. */
 
 import type { TertuliaClient } from "./client.js";
-import { errorFrom } from "./errors.js";
 import type { Range } from "./inbox.js";
 import { MAX_RECEIPT_MEMBERS, Members } from "./members.js";
 import { type Content, type Message, type MyChannel, unreadCount } from "./models.js";
-import { type Draft, randomId } from "./outbox.js";
+import type { Draft } from "./outbox.js";
 import type { Pending } from "./storage.js";
 import { Timeline } from "./timeline.js";
 
@@ -134,20 +133,3 @@ export class Conversation {
     };
   }
 }
-
-/** Repeat a command under one id while its failures are such that pass. */
-export async function tryUnderOneId<T>(command: (clientId: string) => Promise<T>): Promise<T> {
-  const clientId = randomId();
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await command(clientId);
-    } catch (thrown) {
-      const error = errorFrom(thrown);
-      if (!error.transient || tries === COMMAND_TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, Math.max(COMMAND_PAUSE_MS * tries, error.retryAfterMs)));
-    }
-  }
-}
-
-const COMMAND_TRIES = 4; // then the user is told, who sees whether it is worth another try
-const COMMAND_PAUSE_MS = 400;
