@@ -6,7 +6,7 @@
     make faults ARGS="--only broken"                       the deliberate breakages
     make faults ARGS="--list"                              what there is
 
-Exits with 1 if a promise was broken, a run showed too little to count, or a breakage was not noticed.
+Exits with 1 if a promise was broken, a process crashed, a run showed too little to count, or a breakage was not noticed.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     results = list(_run_all(wanted, chosen.json)) if wanted else []
     missed = _break_all(broken, chosen.seed) if broken else 0
-    return int(missed > 0 or any(result.violations or result.lacks() for result in results))
+    return int(missed > 0 or not all(result.is_good for result in results))
 
 
 def _run_all(wanted: Sequence[Plan], path: Path) -> list[Result]:
@@ -67,10 +67,10 @@ def _run_all(wanted: Sequence[Plan], path: Path) -> list[Result]:
         print(summary.row(result), flush=True)
         for violation in result.violations[:10]:
             print(f"    {violation.invariant}: {violation.what}", flush=True)
-        if result.violations or result.lacks():
-            print(f"    kept: {folder}", flush=True)
-        else:
+        if result.is_good:
             shutil.rmtree(folder)
+        else:
+            print(f"    kept: {folder}", flush=True)
         summary.write(results, path)
     violations = sum(len(result.violations) for result in results)
     print(f"{len(results)} runs, {violations} violations, {time.monotonic() - begun:.0f} s; figures in {path}")

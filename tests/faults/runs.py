@@ -71,6 +71,11 @@ class Result:
     worst_seconds: float
     """The longest time in which no write of anybody was acknowledged."""
 
+    @property
+    def is_good(self) -> bool:
+        """Nothing is wrong, and it counts."""
+        return not (self.violations or self.crashes or self.lacks())
+
     def lacks(self) -> list[str]:
         """Why the run does not count; empty: it does."""
         asked, counted = self.plan.asked, self.verdict.tally

@@ -24,7 +24,8 @@ from tests.support.service import ServiceProcess
 NATS = "nats-server"
 _SUPERVISE_SECONDS = 0.1
 _START_SECONDS = 60.0
-_FENCED = 1  # the exit code of a process that others have taken over, among other clean ends
+_FENCED_CODE, _FENCED_WORDS = 1, b"Fenced"
+"""How a message_store ends that others have taken over: any failure has the code, the log says which it was."""
 
 
 class Shape(NamedTuple):
@@ -76,6 +77,8 @@ class FaultStack:
         self.crashes: list[str] = []
         """What ended by itself, and not because it was fenced or told to."""
         self._away: set[str] = set()
+        self._looked_into: dict[str, int] = {}
+        """How much of the log of a part was there when it ended by itself last."""
 
     def pid(self, part: str) -> int:
         return self.nats.pid if part == NATS else self.services[part].pid
@@ -153,11 +156,18 @@ class FaultStack:
         while True:
             for name, service in self.services.items():
                 if name not in self._away and not service.running:
-                    if service.exit_code not in {0, _FENCED}:
+                    if not self._ended_well(name):
                         self.crashes.append(f"{name} ended with {service.exit_code}")
                     self.restarts += name in self.stores
                     await service.launch()
             await asyncio.sleep(_SUPERVISE_SECONDS)
+
+    def _ended_well(self, part: str) -> bool:
+        """Whether a part that ended by itself was to: it was told so, or was fenced."""
+        log = (self.folder / f"{part}.log").read_bytes()
+        new, self._looked_into[part] = log[self._looked_into.get(part, 0) :], len(log)
+        code = self.services[part].exit_code
+        return code == 0 or (part in self.stores and code == _FENCED_CODE and _FENCED_WORDS in new)
 
     async def start_all(self) -> None:
         for service in self.services.values():

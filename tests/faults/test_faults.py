@@ -20,6 +20,7 @@ _SEED = 1
 async def broken_promises(plan: Plan, folder: Path, keyspace: LogKeyspace | None = None) -> list[str]:
     result = await run(plan, folder, keyspace)
     assert result.lacks() == [], "too little happened to show anything"
+    assert not result.crashes, "nobody asked them to end"
     return [f"{violation.invariant}: {violation.what}" for violation in result.violations]
 
 
