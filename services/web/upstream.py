@@ -173,14 +173,15 @@ class PassedOn:
         self._call.cancel()
 
     async def _fill(self, stream: Stream) -> None:
+        error: TertuliaError | None = None
         try:
             async for frame in parts(self._call):
                 if stream.push(frame):
                     await stream.room()
-        except TertuliaError as error:
+        except TertuliaError as refusal:
+            error = refusal
+        finally:  # whatever it was: nobody waits for what never comes
             stream.end(error=error)
-        else:
-            stream.end()
 
 
 async def parts(call: StreamCall) -> AsyncIterator[bytes]:
