@@ -218,7 +218,7 @@ class CassandraRing:
 
     async def _hand_over(self, asked: Collection[int], heir: Incarnation) -> Mapping[int, Epoch]:
         async with self._handing_over:
-            shards = [s for s in asked if self._target.get(s) == heir and self._store.shards.is_open(s)]
+            shards = [s for s in set(asked) if self._target.get(s) == heir and self._store.shards.is_open(s)]
             if not shards or self._put_off_until > time.monotonic():
                 return {}
             del shards[SHARDS_AT_A_TIME:]
