@@ -30,7 +30,8 @@ _LIMITS = Limits(
     max_connections=10_000,
     max_age_seconds=300.0,  # as `libs.rpc.server`
 )
-_OPEN_CALLS = 1_000  # of one link; those beyond stay unread
+_OPEN_CALLS = 256
+"""Of one link; those beyond stay unread. Each may hold a page of history, 1 MiB, for a client that does not read."""
 
 
 class Context(NamedTuple):
