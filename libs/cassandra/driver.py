@@ -95,7 +95,7 @@ def parse_contact_points(text: str) -> list[ContactPoint]:
     return points
 
 
-class AnotherNodeOnce(FallthroughRetryPolicy):  # type: ignore[misc] # the driver has no types
+class _AnotherNodeOnce(FallthroughRetryPolicy):  # type: ignore[misc] # the driver has no types
     """Where a node fails by itself (its connection broke, it is starting, overloaded or at fault), the next one is asked, once,
     if that is harmless. What the replicas answer is no node's fault: it is told, and whoever asked decides."""
 
@@ -314,7 +314,7 @@ def _connected(points: Sequence[ContactPoint], data_center: str, auth: object) -
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=data_center)),
         # a node that is stuck, but not down, answers nothing: then another one is asked, too, where that is harmless
         speculative_execution_policy=ConstantSpeculativeExecutionPolicy(_SPECULATIVE_SECONDS, _SPECULATIVE_ATTEMPTS),
-        retry_policy=AnotherNodeOnce(),
+        retry_policy=_AnotherNodeOnce(),
         consistency_level=ConsistencyLevel.QUORUM,
         serial_consistency_level=ConsistencyLevel.SERIAL,
         request_timeout=_REQUEST_SECONDS,

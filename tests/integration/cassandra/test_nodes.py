@@ -1,0 +1,52 @@
+"""A ring of which a node stands still, answers late, or dies while it is asked."""
+
+import asyncio
+
+import pytest
+
+from libs.cassandra import Session, Statement, cassandra_session, parse_contact_points, read
+from tests.support.cassandra import cassandra_ring, keyspace
+from tests.support.cassandra_ring import CassandraRing
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("cassandra-rings")]
+
+_PAGE_ROWS = 10
+_ROWS = 5 * _PAGE_ROWS
+_LOGS = 30  # each node is the first to be asked about some of them
+_WRITE = Statement("INSERT INTO ks.row (log, seq) VALUES (?, ?) USING TIMESTAMP ?")
+_READ = Statement("SELECT seq FROM ks.row WHERE log = ? AND seq > ?")
+
+
+async def test_what_is_harmless_is_asked_of_another_node_and_answered_once() -> None:
+    async with cassandra_ring(3, in_memory=True) as ring, keyspace(ring.nodes[0].point, replicas=3) as name:
+        points = parse_contact_points(",".join(map(str, ring.contact_points)))
+        async with cassandra_session(points, name) as session:
+            await session.define("CREATE TABLE ks.row (log int, seq int, PRIMARY KEY (log, seq))")
+            await ring.settled()
+            await _a_late_answer_for_one_page_is_not_taken_for_that_of_the_next(ring, session)
+            await _a_node_that_dies_while_it_is_asked_is_noticed_by_nobody(ring, session)
+
+
+async def _a_late_answer_for_one_page_is_not_taken_for_that_of_the_next(ring: CassandraRing, session: Session) -> None:
+    await session.write(_WRITE, [(0, seq, seq) for seq in range(1, _ROWS + 1)])
+    for node in ring.nodes:  # one of them is who is asked first
+        await node.stop()
+        seqs: list[object] = []
+        async for page in session.pages(_READ, (0, 0), _PAGE_ROWS):
+            if not seqs:
+                await node.cont()  # it answers for the first page, which another one has answered meanwhile
+            seqs += [seq for (seq,) in page]
+        assert seqs == list(range(1, _ROWS + 1))
+        await ring.settled()
+
+
+async def _a_node_that_dies_while_it_is_asked_is_noticed_by_nobody(ring: CassandraRing, session: Session) -> None:
+    node = ring.nodes[-1]
+    await node.stop()
+    async with asyncio.TaskGroup() as writing:
+        for log in range(1, _LOGS + 1):
+            writing.create_task(session.write(_WRITE, [(log, 1, 1)]))
+        await asyncio.sleep(0)  # they are sent
+        await node.kill()  # long before another node would be asked because this one is silent
+    for log in range(1, _LOGS + 1):
+        assert await read(session, _READ, (log, 0)) == [(1,)]
