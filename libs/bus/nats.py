@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import nats
 import nats.errors
 import structlog
-from nats.aio.client import Client
+from nats.aio.client import Client, Srv
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.aio.transport import TcpTransport
@@ -27,7 +27,7 @@ _CLOSE_SECONDS = 2.0  # for what is pending at the end; nobody is promised that 
 
 
 class _Client(Client):
-    """nats-py's client, with two things done in another way.
+    """nats-py's client, with some things done in another way.
 
     Payloads are handed over as they are parsed: nats-py's task and queue for each subscription cost 10 µs a payload, and
     3 KiB for each log that a gateway follows. So what comes too fast waits in the socket, and then at the server.
@@ -62,6 +62,13 @@ class _Client(Client):
             handler(data)
         except Exception:  # raised here it would end the connection, which all subscriptions share
             log.exception("bus_handler_failed", subject=subject.decode(errors="replace"))
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        if self.is_closed:
+            # the cancellation of its tries was lost in one of them: wait_for of Python 3.11 takes an error that comes together
+            # with it for the outcome, and nats-py tries again for ever
+            raise asyncio.CancelledError
+        await super()._connect_to_server(s)
 
     async def _attempt_reconnect(self) -> None:
         self.cut()
