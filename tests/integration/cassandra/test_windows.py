@@ -69,9 +69,13 @@ async def test_a_position_holds_over_takeovers_and_many_windows(logs: LogKeyspac
 
 
 async def test_a_database_that_does_not_answer_before_the_first_append_is_waited_for(logs: LogKeyspace) -> None:
-    async with owner(logs) as it:
-        it.session.next(NEWEST_SPAN, Fault.LOST)
-        await it.store.append(batch(LOG, [row(1)]))
+    async with owner(logs) as it, asyncio.TaskGroup() as tasks:
+        it.session.always(NEWEST_SPAN, Fault.LOST)
+        appending = tasks.create_task(it.store.append(batch(LOG, [row(1)])))
+        done, _ = await asyncio.wait([appending], timeout=0.2)
+        assert not done, "it is repeated"
+        it.session.well(NEWEST_SPAN)
+        await appending
         await it.store.append(batch(LOG, [row(2)]))
         assert (await heard_from(it.store, ""))[0] == {LOG: 2}
 
