@@ -8,7 +8,7 @@ from tertulia.chat.v1 import error_pb2
 from tertulia_internal.gateway.v1 import carrier_pb2
 
 from libs.rpc.caller import CORRELATION_KEY
-from libs.rpc.errors import ResourceExhausted, TertuliaError
+from libs.rpc.errors import Internal, ResourceExhausted, TertuliaError
 from libs.rpc.status import from_failure, unavailable
 from services.web.streams import TOO_SLOW, Stream
 from services.web.upstream import Metadata, StreamCall, parts
@@ -129,6 +129,8 @@ class Carrier:
             async for data in parts(call):
                 for part in carrier_pb2.CarryResponse.FromString(data).parts:
                     self._pass_on(part)
+        except Internal:
+            pass  # grpc.aio says it of a write that races with the end, too, whatever that was: who comes back will see
         except TertuliaError as refusal:
             error = refusal
         finally:

@@ -234,6 +234,16 @@ async def test_a_gateway_that_goes_ends_everybody_and_whoever_comes_next_gets_a_
     assert door.gateway.streams == 2
 
 
+async def test_a_gateway_that_goes_while_it_is_spoken_to_is_away_and_has_not_failed(door: Door) -> None:
+    ann = await door.listen("Bearer ann")
+    over = asyncio.create_task(ann.over())
+    door.gateway.fail()
+    while not over.done():
+        door.carriers.listen(b"hello", ()).close()
+        await asyncio.sleep(0)
+    assert isinstance(over.result(), Unavailable)
+
+
 async def test_a_carrier_takes_people_for_a_while_and_ends_with_the_last_of_them(tmp_path: Path) -> None:
     async with opened(tmp_path, join_seconds=0) as door:
         ann, ben = [await door.listen(f"Bearer {name}") for name in ("ann", "ben")]
