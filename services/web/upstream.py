@@ -1,6 +1,7 @@
 """The gateway, as the door calls it: bytes in, bytes out, the client's own credentials passed on once they are checked."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from itertools import cycle
@@ -28,6 +29,9 @@ _STREAMS_PER_CONNECTION = 500
 
 _CALLS = 1_000
 """Unary calls at a time, those of clients that have gone included: as many as a gateway takes on a connection."""
+
+_CALLS_PER_CLIENT = _CALLS // 2
+"""Of these, those under one token: who aborts their calls, or has too many, is refused, and nobody else."""
 
 _RETRY_MS = 1_000
 _MAX_AUTHORIZATION_BYTES = 8 * 1024  # tokens are below 1 KiB, and a gateway takes 12 KiB of headers
@@ -89,7 +93,9 @@ class Gateway:
         self._all = [self._unary, self.carrier, *rest]
         self._next = cycle(rest)
         self._seconds = seconds
-        self._calls: set[asyncio.Task[bytes]] = set()
+        self._calls: dict[asyncio.Task[bytes], str] = {}
+        """Those under way, and under which authorization."""
+        self._calls_of: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
@@ -113,14 +119,14 @@ class Gateway:
         Raises:
             TertuliaError: what the gateway answered, or that it did not.
         """
+        client = dict(metadata).get("authorization", "")
         if len(self._calls) >= _CALLS:
-            raise ResourceExhausted(
-                "this server has all the calls that it can hold; try again",
-                error_pb2.ERROR_REASON_OVERLOADED,
-                retry_after_ms=_RETRY_MS,
-            )
+            raise _overloaded("this server has all the calls that it can hold; try again")
+        if self._calls_of[client] >= _CALLS_PER_CLIENT:
+            raise _overloaded("too many calls are under way with this token, aborted ones included; wait for answers")
         call = asyncio.get_running_loop().create_task(self._call(path, request, metadata))
-        self._calls.add(call)
+        self._calls[call] = client
+        self._calls_of[client] += 1
         call.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(timeout):
@@ -139,7 +145,10 @@ class Gateway:
             raise from_rpc_error(error) from error
 
     def _ended(self, call: "asyncio.Task[bytes]") -> None:
-        self._calls.discard(call)
+        client = self._calls.pop(call)
+        self._calls_of[client] -= 1
+        if not self._calls_of[client]:
+            del self._calls_of[client]
         if not call.cancelled():
             call.exception()  # retrieved: its client may have gone
 
@@ -182,6 +191,10 @@ class PassedOn:
             error = refusal
         finally:  # whatever it was: nobody waits for what never comes
             stream.end(error=error)
+
+
+def _overloaded(why: str) -> ResourceExhausted:
+    return ResourceExhausted(why, error_pb2.ERROR_REASON_OVERLOADED, retry_after_ms=_RETRY_MS)
 
 
 async def parts(call: StreamCall) -> AsyncIterator[bytes]:
