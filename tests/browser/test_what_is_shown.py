@@ -12,6 +12,10 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)
 
 _SERVER = Secret.parse(DEVELOPMENT_SECRET).server_token()
 _PHONE = (390, 760)
+_FIRST_LOAD_BYTES = 200_000  # as they come: compressed
+_LOADED = """["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type))
+  .filter(({ name }) => !name.includes("/tertulia."))
+  .map(({ name, encodedBodySize }) => [name, encodedBodySize])"""
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "<svg/onload=alert(1)>",
@@ -54,6 +58,14 @@ async def test_hostile_text_is_shown_as_text_wherever_it_stands(stack: ServeStac
         assert "@" not in href, "the link hides where it leads"
         assert "noopener" in rel
     assert not opened, "text ran as a program"
+
+
+async def test_the_first_load_is_small_and_comes_from_the_door_alone(stack: ServeStack, people: People) -> None:
+    alice = await people.join("alice")
+    loaded = await alice.page.evaluate(_LOADED)
+    assert len(loaded) > 1
+    assert all(address.startswith(stack.web) for address, _ in loaded), loaded
+    assert sum(size for _, size in loaded) <= _FIRST_LOAD_BYTES, loaded
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -1,7 +1,26 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vite";
+import { gzipSync } from "node:zlib";
+import { defineConfig, type Plugin } from "vite";
+
+const SMALL_BYTES = 1_000; // below, compression saves no packet
+
+/** Beside each file that is worth it the same, compressed once and for all: the door serves what lies there. */
+const compressed: Plugin = {
+  name: "compressed",
+  generateBundle: {
+    order: "post",
+    handler(_, bundle) {
+      for (const file of Object.values(bundle)) {
+        const content = file.type === "chunk" ? file.code : file.source;
+        if (content.length < SMALL_BYTES) continue;
+        this.emitFile({ type: "asset", fileName: `${file.fileName}.gz`, source: gzipSync(content, { level: 9 }) });
+      }
+    },
+  },
+};
 
 export default defineConfig({
+  plugins: [compressed],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   resolve: {
     // virtua asks for React; Preact is it
