@@ -32,7 +32,7 @@ class Api:
     """Calls methods, encoded by hand where a test wants to send what no client would."""
 
     def __init__(self, connection: grpc.aio.Channel, secret: Secret) -> None:
-        self._connection = connection
+        self.connection = connection
         self.secret = secret
 
     def user(self, user_id: str) -> Metadata:
@@ -52,7 +52,7 @@ class Api:
 
     async def attempt(self, metadata: Metadata, method: str, request: Message | bytes) -> bytes | Refusal:
         """What a call is answered."""
-        remote: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._connection.unary_unary(
+        remote: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.connection.unary_unary(
             f"/tertulia.chat.v1.{method}"
         )
         data = request if isinstance(request, bytes) else request.SerializeToString()

@@ -10,7 +10,7 @@ from tertulia.tokens import Secret
 from tests.support.applications import create_application
 from tests.support.log_keyspace import LogKeyspace
 from tests.support.separate import separate_stack
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import ServeStack, Stack, running_stack
 
 SERVE, SEPARATE = "serve-on-sqlite", "separate-on-cassandra"
 
@@ -23,14 +23,21 @@ BOTH = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in (SER
 async def stack_of(request: pytest.FixtureRequest, folder: Path, *, gateways: int = 1) -> AsyncIterator[Stack]:
     """The stack of a fixture with `params=BOTH`, with its data and logs in `folder`."""
     if request.param == SERVE:
-        another = await _another_application(folder / "data")
-        async with running_stack(folder / "data", "--gateways", str(gateways), another=another) as stack:
+        async with serve_stack(folder, gateways=gateways) as stack:
             yield stack
     else:
         keyspace: LogKeyspace = request.getfixturevalue("everything_in_cassandra")
         await keyspace.renew()
         async with separate_stack(folder, keyspace, gateways=gateways) as separate:
             yield separate
+
+
+@asynccontextmanager
+async def serve_stack(folder: Path, *, gateways: int = 1) -> AsyncIterator[ServeStack]:
+    """`tertulia serve` with another application beside the development one."""
+    another = await _another_application(folder / "data")
+    async with running_stack(folder / "data", "--gateways", str(gateways), another=another) as stack:
+        yield stack
 
 
 async def _another_application(data: Path) -> Secret:

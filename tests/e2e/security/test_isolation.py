@@ -2,20 +2,18 @@
 called here, too. What may be done by whom is said in this file; whoever adds a method is told by a failure to say it."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jwt
 import pytest
-import pytest_asyncio
 from google.protobuf import descriptor_pb2, descriptor_pool
 
-from tests.e2e.every_method import ABOUT_A_CHANNEL, METHODS, Method, unary_methods
-from tests.e2e.scene import Scene
-from tests.support.api import Metadata, Refusal, api, bearer
-from tests.support.stack import Stack
+from tests.e2e.security.every_method import ABOUT_A_CHANNEL, METHODS, Method, unary_methods
+from tests.e2e.security.scene import Scene
+from tests.support.api import Metadata, Refusal, bearer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 MEMBERS_MAY = {
     "ChannelService/AdvanceDeliveredPosition",
@@ -95,15 +93,6 @@ TABLE = [
     *((BLOCKED, method) for method in ABOUT_A_CHANNEL if method.name not in BLOCKED_MAY),
     *((PASSER_BY, method) for method in ABOUT_A_CHANNEL if method.name not in ANYBODY_MAY),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def scene(stack: Stack) -> AsyncIterator[Scene]:
-    async with api(stack.address) as connection:
-        assert stack.another is not None
-        scene = Scene(connection, stack.another)
-        await scene.set()
-        yield scene
 
 
 @pytest.mark.parametrize(("case", "method"), TABLE, ids=lambda value: getattr(value, "who", None) or value.name)

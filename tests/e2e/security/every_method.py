@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from tertulia.chat.v1 import channel_pb2, event_pb2, message_pb2, presence_pb2, role_pb2, session_pb2, user_pb2
 
-from tests.e2e.scene import Scene
+from tests.e2e.security.scene import Scene
 
 FILES: Iterable[FileDescriptor] = tuple(
     module.DESCRIPTOR for module in (channel_pb2, message_pb2, presence_pb2, session_pb2, user_pb2)

@@ -6,22 +6,20 @@ None of them changes anything: the logs and the channels are the same afterwards
 # ruff: noqa: S106 - page tokens are no passwords
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jwt
 import pytest
-import pytest_asyncio
 from google.protobuf import field_mask_pb2, json_format
 from google.protobuf.message import Message
 from tertulia.chat.v1 import channel_pb2, error_pb2, event_pb2, message_pb2, presence_pb2, role_pb2, user_pb2
 
-from tests.e2e.every_method import ABOUT_A_CHANNEL, Method
-from tests.e2e.scene import Scene, send
-from tests.support.api import Metadata, Refusal, api, bearer
-from tests.support.stack import Stack
+from tests.e2e.security.every_method import ABOUT_A_CHANNEL, Method
+from tests.e2e.security.scene import Scene, send
+from tests.support.api import Metadata, Refusal, bearer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 class Mistake(NamedTuple):
@@ -123,8 +121,8 @@ CREATE, UPDATE, ADD, REMOVE, ROLE = (
 )
 MEMBERS, MINE, OPEN = (f"ChannelService/{name}" for name in ("ListMembers", "ListMyChannels", "ListOpenChannels"))
 READ, DELIVERED = "ChannelService/AdvanceReadPosition", "ChannelService/AdvanceDeliveredPosition"
-UPSERT, FIND, USERS, BLOCK = (
-    f"UserService/{name}" for name in ("UpsertUsers", "SearchUsers", "ListUsers", "BlockUser")
+UPSERT, FIND, USERS, BLOCK, REVOKE = (
+    f"UserService/{name}" for name in ("UpsertUsers", "SearchUsers", "ListUsers", "BlockUser", "RevokeTokens")
 )
 
 MESSAGES: Sequence[Mistake] = (
@@ -221,19 +219,13 @@ PEOPLE: Sequence[Mistake] = (
     Mistake("blocking oneself", "bob", BLOCK, lambda s: user_pb2.BlockUserRequest(user_id=s.id("bob")), *INVALID),
     Mistake("blocking nobody", "bob", BLOCK, lambda _: user_pb2.BlockUserRequest(user_id="nobody-at-all"), "NOT_FOUND", "USER_NOT_FOUND"),
     Mistake("presence of 101 people", "bob", "PresenceService/GetPresence", lambda _: presence_pb2.GetPresenceRequest(user_ids=[f"u{n}" for n in range(101)]), *INVALID),
+    Mistake("revoking tokens by a user", "bob", REVOKE, lambda s: user_pb2.RevokeTokensRequest(user_id=s.id("bob")), *SERVER_ONLY),
+    Mistake("revoking nobody's tokens", "", REVOKE, lambda _: user_pb2.RevokeTokensRequest(), *INVALID),
+    Mistake("revoking tokens of next week", "", REVOKE, lambda s: user_pb2.RevokeTokensRequest(user_id=s.id("bob"), issued_before_ms=int(time.time() + 604_800) * 1_000), *INVALID),
     Mistake("a method that there is not", "bob", "UserService/Nothing", lambda _: b"", "UNIMPLEMENTED", "METHOD_UNKNOWN"),
 )  # fmt: skip
 
 ALL = (*TOKENS, *OUTSIDERS, *NOT_JOINED, *MESSAGES, *CHANNELS, *PEOPLE)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def scene(stack: Stack) -> AsyncIterator[Scene]:
-    async with api(stack.address) as connection:
-        assert stack.another is not None
-        scene = Scene(connection, stack.another)
-        await scene.set()
-        yield scene
 
 
 @pytest.mark.parametrize("mistake", ALL, ids=lambda mistake: mistake.what)
