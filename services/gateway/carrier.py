@@ -3,9 +3,11 @@
 import asyncio
 
 from google.protobuf.message import DecodeError
+from tertulia.chat.v1 import error_pb2
 from tertulia_internal.gateway.v1 import carrier_pb2
 
 from libs.rpc.caller import CORRELATION_KEY, correlation_id, correlation_of
+from libs.rpc.errors import Unavailable
 from libs.rpc.faults import clean
 from libs.rpc.status import to_failure
 from libs.rpc.transport import Transport
@@ -25,7 +27,10 @@ QUEUE_BYTES = 8 * 1024 * 1024
 WINDOW_BYTES = 64 * 1024
 """What a user may have been sent in user frames that is not taken yet, as the proto says."""
 
-_LOOK_SECONDS = 1.0  # how late a stalled write may be noticed
+_BEGINNING = 4_096
+"""Users of one door whose token is being checked. Anybody can attach users without a token: behind so many the door is not read."""
+
+_LOOK_SECONDS = 1.0  # how late a stalled write, or a door that nobody uses, may be noticed
 
 
 class Carried:
@@ -35,7 +40,9 @@ class Carried:
     those of others. Not before: what waits here would come behind it.
     """
 
-    def __init__(self, attach: carrier_pb2.Attach, audiences: Audiences, outbox: Outbox) -> None:
+    def __init__(
+        self, attach: carrier_pb2.Attach, audiences: Audiences, outbox: Outbox, beginning: asyncio.Semaphore
+    ) -> None:
         self.handle = attach.handle
         self.seat = Seat(audiences, attach.handle)
         self._request: bytes | None = attach.request
@@ -44,10 +51,18 @@ class Carried:
         self._writing = False
         self._room: asyncio.Future[None] | None = None
         self._session: tuple[SessionLogs, Outbox] | None = None
+        self._beginning: asyncio.Semaphore | None = beginning
 
     def begun(self, logs: SessionLogs, outbox: Outbox) -> None:
         """The session has these."""
         self._session = (logs, outbox)
+        self.settled()
+
+    def settled(self) -> None:
+        """It is known whether there is a session: one user more may begin. Safe to repeat."""
+        if self._beginning is not None:
+            self._beginning.release()
+            self._beginning = None
 
     async def read(self) -> bytes | None:
         if self._request is None:
@@ -93,6 +108,7 @@ class Carrier:
         self._outbox = Outbox(QUEUE_BYTES)
         self._audiences = Audiences(self._outbox, stats)
         self._users: dict[int, tuple[Carried, asyncio.Task[None]]] = {}
+        self._beginning = asyncio.Semaphore(_BEGINNING)
 
     async def run(self) -> None:
         """Serve until the door goes, or every session of the gateway was told to.
@@ -123,14 +139,16 @@ class Carrier:
         except TimeoutError:
             raise frame_invalid("nobody was attached in time") from None
         while data is not None:
-            self._carry_out(_parsed(data), tasks)
+            await self._carry_out(_parsed(data), tasks)
             data = await self._transport.read()
 
-    def _carry_out(self, request: carrier_pb2.CarryRequest, tasks: asyncio.TaskGroup) -> None:
+    async def _carry_out(self, request: carrier_pb2.CarryRequest, tasks: asyncio.TaskGroup) -> None:
         for attach in request.attaches:
             if attach.handle in self._users or not attach.handle:
                 raise frame_invalid(f"handle {attach.handle} cannot be used")
-            carried = Carried(attach, self._audiences, self._outbox)
+            await self._outbox.room()  # a refusal may be longer than what was refused
+            await self._beginning.acquire()
+            carried = Carried(attach, self._audiences, self._outbox, self._beginning)
             self._users[attach.handle] = (carried, tasks.create_task(self._serve(carried, attach)))
         # those who have ended meanwhile are passed over
         for taken in request.taken:
@@ -142,6 +160,7 @@ class Carrier:
         for handle in request.detached_handles:
             if user := self._users.pop(handle, None):
                 user[1].cancel()
+                user[0].settled()  # its task may not have begun, and then ends without a word
 
     async def _serve(self, carried: Carried, attach: carrier_pb2.Attach) -> None:
         metadata = [("authorization", attach.authorization), (CORRELATION_KEY, attach.correlation_id)]
@@ -151,15 +170,27 @@ class Carrier:
             await self._sessions.serve(carried, metadata, carried)
         except Exception as error:  # noqa: BLE001 - the one place where a user's fault is kept from the others
             ended.failure.CopyFrom(to_failure(0, clean(error)))
+        finally:
+            carried.settled()
         self._users.pop(carried.handle, None)
         self._outbox.push(encoded(carrier_pb2.Part(ended=ended)))
 
     async def _watch_over(self) -> None:
         loop = asyncio.get_running_loop()
+        used_at = loop.time()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            if self._users:
+                used_at = loop.time()
+            elif loop.time() - used_at > self._settings.hello_seconds:
+                raise _unused()
             if 0 < self._outbox.write_began < loop.time() - self._settings.stall_seconds:
                 raise too_slow()
+
+
+def _unused() -> Unavailable:
+    """Ends a stream that costs memory and carries nobody. Somebody who was attached just then comes back."""
+    return Unavailable("nobody is carried; begin another stream", error_pb2.ERROR_REASON_UNAVAILABLE)
 
 
 def _parsed(data: bytes) -> carrier_pb2.CarryRequest:

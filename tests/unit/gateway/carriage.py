@@ -35,7 +35,8 @@ class Carriage:
     async def seat(self) -> tuple[Carried, Wire]:
         """A user's transport, whose hello was read, and what they hear."""
         handle = len(self._carried) + 1
-        carried = self._carried[handle] = Carried(carrier_pb2.Attach(handle=handle), self._audiences, self.outbox)
+        attach = carrier_pb2.Attach(handle=handle)
+        carried = self._carried[handle] = Carried(attach, self._audiences, self.outbox, asyncio.Semaphore())
         await carried.read()
         wire = Wire()
         wire.heard = self._users.heard[handle]
