@@ -6,6 +6,7 @@ reasons, which TERTULIA_TEST_REQUIRE_SERVERS=1 makes a failure.
 """
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -15,12 +16,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
+import yaml
+
 from tests.support.backends import NoBackend, Rung, choose, skip_without
 from tests.support.containers import Container, container_missing, sweep
 from tests.support.images import NATS
 from tests.support.ports import answers, free_port, until
 
 ADDRESS = "TERTULIA_TEST_NATS"
+PASSWORD = "the-password-that-nats-asks-for-in-tests"  # noqa: S105 - of nobody else
+DEPLOY = Path(__file__).parents[2] / "deploy"
 _CONTAINER, _PROCESS = "container", "process"
 
 
@@ -79,6 +84,10 @@ class NatsServer:
         self.port = port
         self.address = f"nats://127.0.0.1:{port}"
 
+    def address_for(self, user: str) -> str:
+        """Of a server with permissions: for one of its users."""
+        return f"nats://{user}:{PASSWORD}@127.0.0.1:{self.port}"
+
     async def start(self) -> None:
         await self._machine.launch()
         await until(lambda: answers(self.port), "nats-server accepts connections")
@@ -102,17 +111,23 @@ class NatsServer:
 
 
 @asynccontextmanager
-async def nats_server() -> AsyncIterator[NatsServer]:
-    """A server of the test's own for as long as the body runs, or a skipped test where there is no way to one."""
+async def nats_server(permissions: Path | None = None) -> AsyncIterator[NatsServer]:
+    """A server of the test's own for as long as the body runs, or a skipped test where there is no way to one. With a folder for
+    its `permissions`, everybody must be a user of deploy/operators/nats-values.yaml, and may do what that says.
+    """
     try:
         rung = choose("NATS", _OWN_RUNGS)
     except NoBackend as error:
         skip_without(error)
     port = free_port()
-    options = ("-a", "127.0.0.1", "-p", str(port))
+    options = ["-a", "127.0.0.1", "-p", str(port)]
+    if permissions is not None:
+        options += ["-c", str(_configured(permissions))]
     if rung == _CONTAINER:
         await asyncio.to_thread(sweep)
-        machine: _Machine = Container(NATS, options)
+        machine: _Machine = Container(
+            NATS, options, mount=None if permissions is None else (permissions, str(permissions))
+        )
     else:
         machine = _Process(_binary() or "nats-server", *options)
     server = NatsServer(machine, port)
@@ -121,6 +136,17 @@ async def nats_server() -> AsyncIterator[NatsServer]:
         yield server
     finally:
         await machine.remove()
+
+
+def _configured(folder: Path) -> Path:
+    """A configuration with the users that operators are given."""
+    values = yaml.safe_load((DEPLOY / "operators" / "nats-values.yaml").read_text())
+    authorization = values["config"]["merge"]["authorization"]
+    for user in authorization["users"]:
+        user["password"] = PASSWORD
+    path = folder / "nats.conf"
+    path.write_text(json.dumps({"authorization": authorization}))
+    return path
 
 
 @asynccontextmanager

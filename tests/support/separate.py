@@ -72,8 +72,8 @@ class SeparateStack(Stack):
 
 @asynccontextmanager
 async def separate_stack(folder: Path, keyspace: LogKeyspace, *, gateways: int = 1) -> AsyncIterator[SeparateStack]:
-    """All of it, on a keyspace with the tables of all and a NATS of its own; stopped gracefully afterwards. Logs are in `folder`."""
-    async with nats_server() as nats, AsyncExitStack() as connections:
+    """All of it, on a keyspace with the tables of all and a NATS of its own that lets nobody do more than operators are told; stopped gracefully afterwards. Logs are in `folder`."""
+    async with nats_server(permissions=folder) as nats, AsyncExitStack() as connections:
         on_cassandra = keyspace.settings
         addresses = {service: f"127.0.0.1:{free_port()}" for service in ("message_store", "presence", "channel")}
         services: dict[str, ServiceProcess] = {}
@@ -85,7 +85,7 @@ async def separate_stack(folder: Path, keyspace: LogKeyspace, *, gateways: int =
                 address,
                 channel,
                 folder / f"{name}.log",
-                bus_address=nats.address,
+                bus_address=nats.address_for(service),
                 drain_seconds=_DRAIN_SECONDS,
                 **settings,
             )

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from libs.bus import Bus
 from libs.bus.nats import nats_bus
 from libs.bus.port import MAX_PAYLOAD_BYTES, BusUnavailable
+from libs.bus.subjects import HEADS, REVOCATIONS, log_subject, presence_subject
 from libs.runtime.errors import CannotStart
 from tests.support.nats import NatsServer, any_nats, nats_server
 from tests.support.ports import until
@@ -180,3 +182,27 @@ async def test_a_frozen_server_keeps_nobody_from_stopping(nats: NatsServer) -> N
             await nats.freeze()
             for _ in range(MORE_THAN_SOCKETS_TAKE):
                 await bus.publish(SUBJECT, LARGE)
+
+
+async def test_a_service_may_do_what_it_does_on_nats_and_nothing_else(tmp_path: Path) -> None:
+    heard: list[bytes] = []
+    async with nats_server(permissions=tmp_path) as server, bus_at(server.address_for("gateway")) as gateway:
+        subjects = (HEADS, REVOCATIONS, log_subject(b"log"), presence_subject("shop", "alice"))
+        for subject in subjects:
+            await gateway.subscribe(subject, heard.append)
+        await gateway.flush()
+        for service in ("gateway", "message_store", "channel", "presence"):
+            async with bus_at(server.address_for(service)) as bus:
+                for subject in subjects:
+                    await bus.publish(subject, f"{service} on {subject.split('.')[1]}".encode())
+                await bus.flush()
+        await gateway.flush()
+    assert sorted(payload.decode() for payload in heard) == [
+        "channel on log",
+        "channel on presence",
+        "channel on revocations",
+        "message_store on heads",
+        "message_store on log",
+        "presence on log",
+        "presence on presence",
+    ]
