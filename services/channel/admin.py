@@ -1,6 +1,7 @@
 """Commands on the service's database, for operators. On SQLite they hold its lock: stop the service first.
 
 python -m services.channel create-application NAME              prints the application's secret, this once
+python -m services.channel create-key APPLICATION               prints another secret of the application, this once
 python -m services.channel withdraw-key APPLICATION KEY         tokens signed with that key are refused from then on
 python -m services.channel search-by-users APPLICATION on|off   whether its users may search for each other by name
 """
@@ -18,7 +19,7 @@ from libs.runtime.process import report_failure
 from libs.runtime.settings import load_settings
 from services.channel.applications import Applications
 from services.channel.clock import now_ms
-from services.channel.secret_string import ID_FORM, format_secret
+from services.channel.secret_string import ID_FORM, format_secret, new_key
 from services.channel.settings import ChannelSettings
 from services.channel.stores import open_directory
 
@@ -39,6 +40,20 @@ def create_application(name: str) -> None:
         if key is None:
             raise CannotStart(f"there is an application {name!r} already")
         typer.echo(format_secret(key))
+
+    _with_directory(create)
+
+
+@app.command()
+def create_key(application: str) -> None:
+    """Make another key for an application and print its secret, which is not shown again. The keys that it has stay good: once all
+    its back ends use the new one, withdraw the old one, and nobody was locked out meanwhile.
+    """
+
+    async def create(directory: Directory) -> None:
+        if await directory.applications.get(application) is None:
+            raise CannotStart(f"there is no application {application!r}")
+        typer.echo(format_secret(await directory.applications.create_key(new_key(application))))
 
     _with_directory(create)
 

@@ -70,7 +70,7 @@ async def test_a_wrong_setting_is_said_in_one_line(tmp_path: Path, settings: dic
     assert complaint in logged[0]["error"]
 
 
-async def test_an_application_of_ones_own_has_a_key_until_it_is_withdrawn(tmp_path: Path) -> None:
+async def test_an_application_of_ones_own_has_keys_until_they_are_withdrawn(tmp_path: Path) -> None:
     code, out, _ = await command(tmp_path, "create-application", "shop")
     assert code == 0
     key = parse_secret(out.strip())
@@ -80,9 +80,18 @@ async def test_an_application_of_ones_own_has_a_key_until_it_is_withdrawn(tmp_pa
     request = access_pb2.GetKeyRequest(application_id="shop", key_id=key.key_id)
     async with running_parts(tmp_path) as parts:
         assert (await call(parts.access.GetKey, request)).secret == key.secret
+    code, out, _ = await command(tmp_path, "create-key", "shop")
+    assert code == 0
+    next_key = parse_secret(out.strip())
+    assert (await command(tmp_path, "create-key", "other"))[0] == 1
+    next_request = access_pb2.GetKeyRequest(application_id="shop", key_id=next_key.key_id)
+    async with running_parts(tmp_path) as parts:
+        assert (await call(parts.access.GetKey, request)).secret == key.secret
+        assert (await call(parts.access.GetKey, next_request)).secret == next_key.secret
     assert (await command(tmp_path, "withdraw-key", "shop", key.key_id))[0] == 0
     assert (await command(tmp_path, "withdraw-key", "shop", "other"))[0] == 1
     async with running_parts(tmp_path) as parts:
+        assert (await call(parts.access.GetKey, next_request)).secret == next_key.secret
         with pytest.raises(NotFound):
             await call(parts.access.GetKey, request)
 
