@@ -5,6 +5,9 @@ import hashlib
 HEADS = "tertulia.heads"
 """HeadsDigest of every owner, each second."""
 
+REVOCATIONS = "tertulia.revocations"
+"""TokensRevoked, of all applications."""
+
 
 def log_subject(log_id: bytes) -> str:
     """LogSignal of one log: doorbells from its owner, notices about the channel from others."""

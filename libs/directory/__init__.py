@@ -1,4 +1,5 @@
-"""What the channel service knows: applications and keys, users, channels, members, positions, preferences, blocks.
+"""What the channel service knows: applications and keys, users, channels, members, positions, preferences, blocks,
+revoked tokens.
 
 Small ports, each in its file with the records that it keeps, and the adapters that implement them:
 
@@ -10,6 +11,7 @@ Small ports, each in its file with the records that it keeps, and the adapters t
     preferences.PreferenceStore     how each member wants to have a channel
     blocks.BlockStore               who has blocked whom
     names.NameStore                 listings in order of names: users, open channels
+    revocations.RevocationStore     since when tokens of a user are good
 
 No port promises more than one partition of Cassandra can give: there is no transaction over several rows and no join.
 Whoever changes several rows does it in an order in which every step may be repeated (services/channel/changes.py).

@@ -9,6 +9,7 @@ from libs.directory.members import MemberStore
 from libs.directory.names import NameStore
 from libs.directory.positions import PositionStore
 from libs.directory.preferences import PreferenceStore
+from libs.directory.revocations import RevocationStore
 from libs.directory.users import UserStore
 
 
@@ -30,3 +31,4 @@ class Directory:
     preferences: PreferenceStore
     blocks: BlockStore
     names: NameStore
+    revocations: RevocationStore

@@ -6,6 +6,7 @@ from tertulia.chat.v1 import role_pb2, user_pb2
 from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 
 from libs.directory.keys import MemberKey, UserKey
+from libs.directory.revocations import TokenHolder
 from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, FieldViolation
 from libs.rpc.validation import validate
@@ -15,6 +16,7 @@ from services.channel.blocks import Blocks
 from services.channel.people import People
 from services.channel.positions import Advance, Positions, Reached
 from services.channel.public import to_permissions, to_role
+from services.channel.revocations import Revocations
 from services.channel.rules import permissions_of
 from services.channel.seats import Seats
 
@@ -43,6 +45,7 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         seats: Seats,
         positions: Positions,
         blocks: Blocks,
+        revocations: Revocations,
     ) -> None:
         self._applications = applications
         self._access = access
@@ -50,6 +53,7 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         self._seats = seats
         self._positions = positions
         self._blocks = blocks
+        self._revocations = revocations
 
     async def GetKey(  # noqa: N802
         self,
@@ -149,6 +153,15 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         _at_most_so_many("by_user_ids", request.by_user_ids)
         user = UserKey(request.application_id, request.user_id)
         return access_pb2.WhoBlockedResponse(by_user_ids=await self._blocks.against(user, request.by_user_ids))
+
+    async def GetRevocations(  # noqa: N802
+        self,
+        request: access_pb2.GetRevocationsRequest,
+        context: object,  # noqa: ARG002
+    ) -> access_pb2.GetRevocationsResponse:
+        _at_most_so_many("holders", request.holders)
+        holders = [TokenHolder(holder.application_id, holder.user_id, holder.session_id) for holder in request.holders]
+        return access_pb2.GetRevocationsResponse(issued_before_ms=await self._revocations.of(holders))
 
 
 def _at_most_so_many(field: str, items: Sized) -> None:

@@ -27,6 +27,7 @@ from services.channel.memberships import Memberships
 from services.channel.people import People
 from services.channel.positions import Positions
 from services.channel.preferences import PreferenceChanges
+from services.channel.revocations import Revocations
 from services.channel.seats import Seats
 from services.channel.settings import ChannelSettings
 from services.channel.stores import open_directory
@@ -69,14 +70,15 @@ async def run(settings: ChannelSettings, stop: asyncio.Event) -> None:
         listings = Listings(directory, applications)
         positions = Positions(directory, logs, bus, registry, pushed_up_to_members=settings.receipts_max_members)
         preferences = PreferenceChanges(directory, access, people, logs)
+        revocations = Revocations(directory.revocations, bus, now_ms)
 
         server = new_server(registry)
-        user_pb2_grpc.add_UserServiceServicer_to_server(UserService(people, listings, blocks), server)
+        user_pb2_grpc.add_UserServiceServicer_to_server(UserService(people, listings, blocks, revocations), server)
         channel_pb2_grpc.add_ChannelServiceServicer_to_server(
             ChannelService(channels, memberships, lists, listings, access, positions, preferences, seats), server
         )
         access_pb2_grpc.add_AccessServiceServicer_to_server(
-            AccessService(applications, access, people, seats, positions, blocks), server
+            AccessService(applications, access, people, seats, positions, blocks, revocations), server
         )
         async with (
             running(_sweep(changes, settings.sweep_seconds)),

@@ -4,6 +4,7 @@ import grpc
 from tertulia.chat.v1 import error_pb2, user_pb2, user_pb2_grpc
 
 from libs.directory.keys import UserKey
+from libs.directory.revocations import TokenHolder
 from libs.rpc.caller import Caller, decode_caller
 from libs.rpc.errors import PermissionDenied
 from libs.rpc.validation import validate
@@ -11,16 +12,18 @@ from services.channel.blocks import Blocks
 from services.channel.listings import Listings
 from services.channel.people import People, ProfileChange
 from services.channel.public import to_user
+from services.channel.revocations import Revocations
 from services.channel.rules import acting_user
 
 
 class UserService(user_pb2_grpc.UserServiceServicer):
     """See tertulia/chat/v1/user.proto."""
 
-    def __init__(self, people: People, listings: Listings, blocks: Blocks) -> None:
+    def __init__(self, people: People, listings: Listings, blocks: Blocks, revocations: Revocations) -> None:
         self._people = people
         self._listings = listings
         self._blocks = blocks
+        self._revocations = revocations
 
     async def UpsertUsers(  # noqa: N802 - the name is the proto's
         self,
@@ -111,6 +114,19 @@ class UserService(user_pb2_grpc.UserServiceServicer):
         return user_pb2.ListBlockedUsersResponse(
             users=[to_user(user) for user in page.items], next_page_token=page.next_page_token
         )
+
+    async def RevokeTokens(  # noqa: N802
+        self,
+        request: user_pb2.RevokeTokensRequest,
+        context: grpc.aio.ServicerContext[user_pb2.RevokeTokensRequest, user_pb2.RevokeTokensResponse],
+    ) -> user_pb2.RevokeTokensResponse:
+        caller = decode_caller(context.invocation_metadata() or ())
+        validate(request)
+        if not caller.server:
+            raise PermissionDenied("only a server key revokes tokens", error_pb2.ERROR_REASON_SERVER_KEY_REQUIRED)
+        holder = TokenHolder(caller.application_id, request.user_id, request.session_id)
+        held_ms = await self._revocations.revoke(holder, request.issued_before_ms)
+        return user_pb2.RevokeTokensResponse(issued_before_ms=held_ms)
 
 
 def _user_of(caller: Caller) -> UserKey:

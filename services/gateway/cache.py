@@ -36,6 +36,9 @@ class ExpiringCache(Generic[Key, Value]):
     def drop(self, key: Key) -> None:
         self._entries.pop(key, None)
 
+    def clear(self) -> None:
+        self._entries.clear()
+
 
 class SharedCalls(Generic[Key, Value]):
     """Calls with the same key that overlap are one call: a thousand sessions that come back ask the same few things."""

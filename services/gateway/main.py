@@ -27,6 +27,7 @@ from services.gateway.page_tokens import PageTokens
 from services.gateway.positions import Positions
 from services.gateway.presence_service import PresenceMethods
 from services.gateway.rate_limits import Rate, RateLimits
+from services.gateway.revocations import Revocations
 from services.gateway.session_logs import Sources
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
@@ -54,7 +55,11 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         access = access_pb2_grpc.AccessServiceStub(channel)
         presence_service = presence_pb2_grpc.PresenceServiceStub(presence)
 
-        tokens = Tokens(Keys(access, settings.key_cache_seconds), settings.key_cache_seconds)
+        # a token is believed for `key_cache_seconds`, and then its client may take `hello_seconds` for its first frame
+        heard_seconds = 2 * (settings.key_cache_seconds + settings.hello_seconds)
+        revocations = Revocations(access, bus, heard_seconds, stats)
+        tokens = Tokens(Keys(access, settings.key_cache_seconds), revocations, settings.key_cache_seconds)
+        bus.on_disturbance(tokens.forget)
         router = LogRouter(owners)
         logs = LogClient(router)
         hub = Hub(bus, logs, settings.max_delta_events, stats)
@@ -82,7 +87,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         handlers = Handlers(appender, grants, positions, deliveries, typing, watches, methods)
         opening = asyncio.Semaphore(settings.opening_sessions)
         sources = Sources(hub, logs, Inboxes(access), grants, settings.max_delta_events, opening, stats)
-        sessions = Sessions(settings, tokens, sources, handlers, online, stats)
+        sessions = Sessions(settings, tokens, revocations, sources, handlers, online, stats)
 
         async with (
             metrics_served(settings.metrics_listen, registry),
@@ -95,6 +100,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 watches.run(),
                 online.run(),
                 sessions.watch_over(),
+                revocations.run(sessions.identities),
                 keep_memory_settled(),
             ),
             edge_served(settings, sessions, tokens, methods, CallFigures(registry), stats),

@@ -12,10 +12,10 @@ from libs.rpc.transport import Transport
 from services.gateway.answers import Answers
 from services.gateway.audiences import Seat
 from services.gateway.commands import Commands, Handlers, frame_invalid
+from services.gateway.identity import Identity
 from services.gateway.outbox import Outbox
 from services.gateway.session_logs import SessionLogs, Sources
 from services.gateway.stats import Stats
-from services.gateway.tokens import Identity
 
 _SETTLE_SECONDS = 5.0  # what was asked before the end is answered, if it is answered within this
 

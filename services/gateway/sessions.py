@@ -3,16 +3,19 @@
 import asyncio
 import random
 import time
+from collections.abc import Iterable
 
 import structlog
 from tertulia.chat.v1 import error_pb2, session_pb2
 
-from libs.rpc.errors import ResourceExhausted, TertuliaError, Unavailable
+from libs.rpc.errors import ResourceExhausted, TertuliaError, Unauthenticated, Unavailable
 from libs.rpc.transport import Transport, TransportGone
 from libs.rpc.validation import validate
 from libs.runtime.errors import causes_of
 from services.gateway.commands import Handlers, frame_invalid
+from services.gateway.identity import Identity
 from services.gateway.online import Online
+from services.gateway.revocations import Revocations
 from services.gateway.session import Carriage, Session, parse_frame
 from services.gateway.session_logs import Sources
 from services.gateway.settings import GatewaySettings
@@ -21,17 +24,19 @@ from services.gateway.tokens import Metadata, Tokens
 
 log = structlog.get_logger()
 
-_LOOK_SECONDS = 1.0  # how late an expired token or a stalled write may be noticed
+_LOOK_SECONDS = 1.0  # how late an expired or revoked token, or a stalled write, may be noticed
 _RETRY_MS = (1_000, 5_000)  # clients that are turned away come back spread over this
 
 
 class Sessions:
-    """Opens sessions for clients with a good token, and ends those that expire, stall or must move."""
+    """Opens sessions for clients with a good token, and ends those whose token expires or is revoked, that stall or
+    must move."""
 
     def __init__(
         self,
         settings: GatewaySettings,
         tokens: Tokens,
+        revocations: Revocations,
         sources: Sources,
         handlers: Handlers,
         online: Online,
@@ -39,6 +44,7 @@ class Sessions:
     ) -> None:
         self._settings = settings
         self._tokens = tokens
+        self._revocations = revocations
         self._sources = sources
         self._handlers = handlers
         self._online = online
@@ -77,6 +83,7 @@ class Sessions:
         finally:
             self._greeting -= 1
         self._admit()
+        self._revocations.refuse(identity)  # of what was heard before it is in `_open`, nobody else would tell it
         session = Session(identity, transport, self._settings.queue_bytes, self._stats, carried)
         self._open.add(session)
         self._stats.sessions = len(self._open)
@@ -123,13 +130,20 @@ class Sessions:
         validate(frame.hello)
         return frame
 
+    def identities(self) -> Iterable[Identity]:
+        """Of everybody who is here."""
+        return (session.identity for session in self._open)
+
     async def watch_over(self) -> None:
-        """End sessions whose token has expired, cut those whose client reads nothing; for ever."""
+        """End sessions whose token has expired, cut those whose token was revoked or whose client reads nothing; for ever."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             now, stalled_since = time.time(), loop.time() - self._settings.stall_seconds
+            revoked = self._revocations.news()
             for session in list(self._open):
+                if session.identity.caller[:2] in revoked:
+                    self._cut_if_revoked(session)
                 if 0 < session.outbox.write_began < stalled_since:
                     self._stats.stalls += 1
                     session.cut(too_slow())  # the stream cannot carry a goodbye
@@ -137,6 +151,13 @@ class Sessions:
                     session.end(
                         session_pb2.GOODBYE_CODE_TOKEN_EXPIRED, "the token has expired; come back with a new one"
                     )
+
+    def _cut_if_revoked(self, session: Session) -> None:
+        try:
+            self._revocations.refuse(session.identity)
+        except Unauthenticated as revoked:
+            self._stats.revoked += 1
+            session.cut(revoked)
 
     async def drain(self, seconds: float) -> None:
         """Let nobody in, say goodbye to everybody at a time of their own, and wait for them to end, for at most `seconds`."""

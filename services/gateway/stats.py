@@ -22,6 +22,7 @@ _COUNTERS = {
     "fills": "Reads of logs for doorbells that were not heard.",
     "jumps": "Feeds that had fallen too far behind to be filled.",
     "overflows": "Times when the queue of a session was full.",
+    "revoked": "Sessions cut because their token was revoked.",
     "stalls": "Sessions cut because a write took too long.",
     "bad_signals": "Payloads on the bus that could not be read.",
 }
@@ -44,6 +45,7 @@ class Stats:
     fills: int = 0
     jumps: int = 0
     overflows: int = 0
+    revoked: int = 0
     stalls: int = 0
     bad_signals: int = 0
     failures: Counter[error_pb2.ErrorReason.ValueType] = field(default_factory=Counter)

@@ -4,7 +4,6 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 import jwt
 from tertulia.chat.v1 import error_pb2
@@ -14,6 +13,8 @@ from libs.rpc.caller import Caller
 from libs.rpc.client import call
 from libs.rpc.errors import FieldsInvalid, FieldViolation, NotFound, PermissionDenied, Unauthenticated
 from services.gateway.cache import ExpiringCache, SharedCalls
+from services.gateway.identity import Identity
+from services.gateway.revocations import Revocations
 
 AUDIENCE = "tertulia"
 MAX_USER_ID_BYTES = 128
@@ -24,14 +25,6 @@ _CACHED_KEYS = 10_000
 _CACHED_TOKENS = 10_000
 
 Metadata = Iterable[tuple[str, str | bytes]]
-
-
-class Identity(NamedTuple):
-    """Who a token says the caller is."""
-
-    caller: Caller
-    expires_at: float
-    """Seconds since the Unix epoch."""
 
 
 class Keys:
@@ -71,11 +64,14 @@ class Tokens:
     """Checks tokens: JWT, HS256, `kid` and `iss` name the key, `aud` is "tertulia", `exp` is required.
 
     `sub` is the user; a server key's token has `server: true` instead. A token that was found good is not checked again for
-    `cache_seconds`. `clock` tells seconds since the Unix epoch.
+    `cache_seconds`, unless it is heard to be revoked. `clock` tells seconds since the Unix epoch.
     """
 
-    def __init__(self, keys: Keys, cache_seconds: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, keys: Keys, revocations: Revocations, cache_seconds: float, clock: Callable[[], float] = time.time
+    ) -> None:
         self._keys = keys
+        self._revocations = revocations
         self._cache_seconds = cache_seconds
         self._clock = clock
         self._good: ExpiringCache[str, Identity] = ExpiringCache(_CACHED_TOKENS)
@@ -84,17 +80,23 @@ class Tokens:
         """Who sent `authorization: Bearer …`.
 
         Raises:
-            Unauthenticated: TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED.
-            TertuliaError: the key cannot be asked for.
+            Unauthenticated: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or TOKEN_REVOKED.
+            TertuliaError: channel, which knows the key and what is revoked, does not answer.
         """
         token = _bearer(metadata)
         identity = self._good.get(token)
         if identity is None:
             identity = await self._check(token)
+            await self._revocations.ask([identity])
             self._good.put(token, identity, self._cache_seconds)
         if identity.expires_at <= self._clock():
             raise _expired()
+        self._revocations.refuse(identity)
         return identity
+
+    def forget(self) -> None:
+        """Check every token anew: revocations may have been missed."""
+        self._good.clear()
 
     async def _check(self, token: str) -> Identity:
         try:
@@ -121,10 +123,11 @@ class Tokens:
             raise _invalid(str(error)) from None
         except OverflowError:  # PyJWT makes an int of `nbf`
             raise _invalid("`nbf` is out of range") from None
-        expires_at = _expiry(claims["exp"])
+        expires_at = _seconds("exp", claims["exp"])
         if expires_at <= self._clock():
             raise _expired()
-        return Identity(_caller(application_id, claims.get("sub"), claims.get("server", False)), expires_at)
+        caller = _caller(application_id, claims.get("sub"), claims.get("server", False))
+        return Identity(caller, expires_at, _seconds("iat", claims.get("iat", 0)), _session_id(claims.get("sid", "")))
 
 
 def _bearer(metadata: Metadata) -> str:
@@ -136,16 +139,25 @@ def _bearer(metadata: Metadata) -> str:
     )
 
 
-def _expiry(claim: object) -> float:
+def _seconds(name: str, claim: object) -> float:
     if isinstance(claim, bool) or not isinstance(claim, int | float):
-        raise _invalid("`exp` is no number")
+        raise _invalid(f"`{name}` is no number")
     try:
         seconds = float(claim)
     except OverflowError:  # an int of hundreds of digits
         seconds = math.inf
     if not math.isfinite(seconds):
-        raise _invalid("`exp` is out of range")
+        raise _invalid(f"`{name}` is out of range")
     return seconds
+
+
+def _session_id(claim: object) -> str:
+    """As in `RevokeTokensRequest.session_id`."""
+    if claim == "":
+        return ""
+    if not isinstance(claim, str) or not _is_user_id(claim):
+        raise _invalid(f"`sid` must be a text of at most {MAX_USER_ID_BYTES} bytes without control characters")
+    return claim
 
 
 def _caller(application_id: str, user_id: object, server: object) -> Caller:

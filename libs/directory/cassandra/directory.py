@@ -12,6 +12,7 @@ from libs.directory.cassandra.members import CassandraMembers
 from libs.directory.cassandra.names import CassandraNames
 from libs.directory.cassandra.positions import CassandraPositions
 from libs.directory.cassandra.preferences import CassandraPreferences
+from libs.directory.cassandra.revocations import CassandraRevocations
 from libs.directory.cassandra.schema import COMPONENT, MIGRATIONS
 from libs.directory.cassandra.users import CassandraUsers
 from libs.directory.directory import Directory
@@ -36,4 +37,5 @@ async def cassandra_directory(session: Session) -> AsyncIterator[Directory]:
         preferences=CassandraPreferences(calls),
         blocks=CassandraBlocks(calls),
         names=CassandraNames(calls),
+        revocations=CassandraRevocations(calls),
     )

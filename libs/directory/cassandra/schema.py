@@ -74,4 +74,14 @@ MIGRATIONS = (
             ) WITH {_OPTIONS}""",
         ),
     ),
+    Migration(
+        3,
+        (
+            # session_id: empty, all of the user's
+            f"""CREATE TABLE IF NOT EXISTS ks.token_revocations (
+                application_id text, user_id text, session_id text, issued_before_ms bigint,
+                PRIMARY KEY ((application_id, user_id), session_id)
+            ) WITH {_OPTIONS}""",
+        ),
+    ),
 )

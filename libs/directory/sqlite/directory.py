@@ -13,6 +13,7 @@ from libs.directory.sqlite.members import SqliteMembers
 from libs.directory.sqlite.names import SqliteNames
 from libs.directory.sqlite.positions import SqlitePositions
 from libs.directory.sqlite.preferences import SqlitePreferences
+from libs.directory.sqlite.revocations import SqliteRevocations
 from libs.directory.sqlite.schema import MIGRATIONS
 from libs.directory.sqlite.users import SqliteUsers
 from libs.sqlite import open_database
@@ -37,4 +38,5 @@ async def sqlite_directory(path: Path) -> AsyncIterator[Directory]:
             preferences=SqlitePreferences(calls),
             blocks=SqliteBlocks(calls),
             names=SqliteNames(calls),
+            revocations=SqliteRevocations(calls),
         )

@@ -116,4 +116,14 @@ INSERT INTO names SELECT application_id, 'users', '', user_id, 1, 1 FROM users;
 INSERT INTO names SELECT application_id, 'user_names', lower(name), user_id, 0, 1 FROM users WHERE name != '';
 """
 
-MIGRATIONS = (_FIRST, _COMMANDS)
+_REVOCATIONS = """
+CREATE TABLE token_revocations (
+    application_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    session_id TEXT NOT NULL, -- empty: all of the user's
+    issued_before_ms INTEGER NOT NULL,
+    PRIMARY KEY (application_id, user_id, session_id)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_FIRST, _COMMANDS, _REVOCATIONS)

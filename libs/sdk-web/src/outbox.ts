@@ -136,7 +136,7 @@ export class Outbox {
       const error = errorFrom(thrown);
       if (error.reason === "DEDUP_SCAN_LIMIT" && error.metadata["scanned_to_seq"] !== undefined)
         await this.#replace({ ...entry, afterSeq: Number(error.metadata["scanned_to_seq"]) });
-      else if (error.transient || error.reason === "TOKEN_EXPIRED") return error;
+      else if (error.transient || error.reason === "TOKEN_EXPIRED" || error.reason === "TOKEN_REVOKED") return error;
       else await this.#replace({ ...entry, refusal: { reason: error.reason, message: error.message } });
     }
     return undefined;

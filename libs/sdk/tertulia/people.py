@@ -106,6 +106,21 @@ class UserCalls:
             for user in page.users:
                 yield user_from(user)
 
+    async def revoke_tokens(self, user_id: str, *, session_id: str = "", issued_before_ms: int = 0) -> int:
+        """Refuse a user's tokens that were issued before a time, milliseconds since the Unix epoch; 0: now. With `session_id` only
+        those with that claim `sid`. Their sessions end within 5 s. Answers with the time that holds. For server keys.
+
+        Raises:
+            PermissionDenied: SERVER_KEY_REQUIRED.
+            InvalidArgument: the time is more than a minute ahead.
+            OutcomeUnknown: it is kept, but not everybody could be told; repeat it.
+        """
+        request = user_pb2.RevokeTokensRequest(
+            user_id=user_id, session_id=session_id, issued_before_ms=issued_before_ms
+        )
+        response = await self._call("UserService/RevokeTokens", request, user_pb2.RevokeTokensResponse)
+        return response.issued_before_ms
+
     async def _upsert(self, profiles: Sequence[user_pb2.UserProfile]) -> list[User]:
         request = user_pb2.UpsertUsersRequest(users=profiles)
         response = await self._call("UserService/UpsertUsers", request, user_pb2.UpsertUsersResponse)

@@ -39,8 +39,8 @@ class Secret:
             raise SecretInvalid("the secret is not of the form sk.<application>.<key>.<text>")
         return cls(application_id, key_id, text)
 
-    def user_token(self, user_id: str, seconds: int = MAX_USER_TOKEN_SECONDS) -> str:
-        """A token that speaks for one user, for so many seconds.
+    def user_token(self, user_id: str, seconds: int = MAX_USER_TOKEN_SECONDS, *, session_id: str = "") -> str:
+        """A token that speaks for one user, for so many seconds. `session_id`: by which it may be revoked alone.
 
         Raises:
             ValueError: no user, or a life above 15 minutes or below a second.
@@ -49,13 +49,13 @@ class Secret:
             raise ValueError("a user token needs a user id")
         if not 1 <= seconds <= MAX_USER_TOKEN_SECONDS:
             raise ValueError(f"a user token lives 1 to {MAX_USER_TOKEN_SECONDS} seconds, not {seconds}")
-        return self._token({"sub": user_id}, seconds)
+        return self._token({"sub": user_id, **({"sid": session_id} if session_id else {})}, seconds)
 
     def server_token(self, seconds: int = MAX_USER_TOKEN_SECONDS) -> str:
         """A token that speaks for the application, for so many seconds. Never give it to a user."""
         return self._token({"server": True}, seconds)
 
     def _token(self, who: dict[str, object], seconds: int) -> str:
-        now = int(time.time())
+        now = int(time.time() * 1_000) / 1_000  # not whole seconds: tokens may be revoked just before
         claims = {"iss": self.application_id, "aud": AUDIENCE, "iat": now, "exp": now + seconds, **who}
         return jwt.encode(claims, self.text, algorithm="HS256", headers={"kid": self.key_id})

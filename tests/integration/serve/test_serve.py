@@ -8,8 +8,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tertulia.chat.v1 import channel_pb2
 
 from services.serve.ready import grpc_serving
+from tests.support.api import Refusal, api
 from tests.support.ports import answers, until
 from tests.support.stack import COMMAND, SERVICES, Stack, running_stack
 
@@ -78,8 +80,11 @@ async def test_it_stops_when_nobody_reads_what_it_says_any_more(tmp_path: Path) 
     assert not any(child.is_running() for child in children)
 
 
-async def test_what_dies_is_started_again_in_the_same_place(tmp_path: Path) -> None:
-    async with running_stack(tmp_path / "data") as stack:
+async def test_what_dies_is_started_again_in_the_same_place_and_knows_what_it_knew(tmp_path: Path) -> None:
+    async with running_stack(tmp_path / "data") as stack, api(stack.address) as client:
+        old = client.user("ann")
+        [revoked] = await stack.json("users", "revoke", "ann")
+        assert (revoked["user"], revoked["session"]) == ("ann", "")
         before = children_of(stack)
         nats_port = psutil.Process(before["nats-server"]).net_connections(kind="tcp")[0].laddr.port
         for part in PARTS:
@@ -97,6 +102,9 @@ async def test_what_dies_is_started_again_in_the_same_place(tmp_path: Path) -> N
             address = f"unix:{tmp_path / 'data' / 'run' / service}.sock"
             await until(grpc_serving(address), f"{service} answers again")
         await until(grpc_serving(stack.address), "the gateway is back at its address")
+        answer = await client.attempt(old, "ChannelService/ListMyChannels", channel_pb2.ListMyChannelsRequest())
+        assert isinstance(answer, Refusal)
+        assert answer.reason == "TOKEN_REVOKED"
 
 
 async def test_when_the_supervisor_is_killed_its_children_stop_and_the_next_serve_starts(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ class Peers:
         """Of them channel cannot tell anything just now."""
         self.authorisations: list[str] = []
         self.keys_asked: list[str] = []
+        self.revoked_before_ms: dict[str, int] = {}
+        """By user."""
+        self.holders_asked: list[list[tuple[str, str]]] = []
         self.hold = asyncio.Event()
         self.hold.set()
         """Cleared: appends wait."""
@@ -88,6 +91,15 @@ class Peers:
         if (request.application_id, request.key_id) != ("app", "key"):
             raise NotFound("no such key", error_pb2.ERROR_REASON_TOKEN_INVALID)
         return access_pb2.GetKeyResponse(secret=SECRET.encode())
+
+    async def get_revocations(
+        self,
+        request: access_pb2.GetRevocationsRequest,
+        context: object,  # noqa: ARG002
+    ) -> access_pb2.GetRevocationsResponse:
+        self.holders_asked.append([(holder.user_id, holder.session_id) for holder in request.holders])
+        times = [self.revoked_before_ms.get(holder.user_id, 0) for holder in request.holders]
+        return access_pb2.GetRevocationsResponse(issued_before_ms=times)
 
     def _append(self, item: log_pb2.AppendItem) -> log_pb2.AppendResult:
         log_id = item.log.log_id
@@ -147,10 +159,17 @@ async def serving(peers: Peers, folder: Path) -> AsyncIterator[grpc.aio.Channel]
     get_key = grpc.unary_unary_rpc_method_handler(
         peers.get_key, access_pb2.GetKeyRequest.FromString, access_pb2.GetKeyResponse.SerializeToString
     )
+    get_revocations = grpc.unary_unary_rpc_method_handler(
+        peers.get_revocations,
+        access_pb2.GetRevocationsRequest.FromString,
+        access_pb2.GetRevocationsResponse.SerializeToString,
+    )
     server.add_generic_rpc_handlers(
         [
             grpc.method_handlers_generic_handler(_LOGS, {"Append": append}),
-            grpc.method_handlers_generic_handler(_ACCESS, {"Authorize": authorize, "GetKey": get_key}),
+            grpc.method_handlers_generic_handler(
+                _ACCESS, {"Authorize": authorize, "GetKey": get_key, "GetRevocations": get_revocations}
+            ),
         ]
     )
     server.add_insecure_port(address)

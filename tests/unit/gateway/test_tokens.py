@@ -2,8 +2,10 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import grpc
 import jwt
 import pytest
 from tertulia.chat.v1 import error_pb2
@@ -11,8 +13,11 @@ from tertulia_internal.channel.v1 import access_pb2_grpc
 
 from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, PermissionDenied, Unauthenticated
+from services.gateway.revocations import Revocations
+from services.gateway.stats import Stats
 from services.gateway.tokens import Keys, Tokens, acting_as
 from tests.unit.gateway.peers import SECRET, Peers, serving
+from tests.unit.gateway.world import MemoryBus
 
 OTHER_SECRET = "another-secret-that-is-long-enough-for-hmac"  # noqa: S105 - of nobody
 PUBLIC_TEXT = "eyJhbGciOiJub25lIiwia2lkIjoia2V5In0"  # {"alg":"none","kid":"key"}
@@ -35,12 +40,19 @@ def _claims_of_another_shape() -> str:
     return jwt.PyJWS().encode(b"[1, 2]", SECRET, algorithm="HS256", headers={"kid": "key"})
 
 
+def _tokens(channel: grpc.aio.Channel, clock: Callable[[], float] = time.time) -> Tokens:
+    access = access_pb2_grpc.AccessServiceStub(channel)
+    return Tokens(Keys(access, 60), Revocations(access, MemoryBus(), 120, Stats()), 60, clock)
+
+
 GOOD = [
     (_token(), Caller("app", "alice", server=False)),
     (_token(sub="Zoë 💬"), Caller("app", "Zoë 💬", server=False)),
     (_token(sub=None, server=True), Caller("app", "", server=True)),
     (_token(aud=["other", "tertulia"]), Caller("app", "alice", server=False)),
     (_token(iat=time.time() + 30), Caller("app", "alice", server=False)),
+    (_token(sid="the phone"), Caller("app", "alice", server=False)),
+    (_token(sid=""), Caller("app", "alice", server=False)),
 ]
 
 BAD = {
@@ -68,6 +80,10 @@ BAD = {
     "expiry is never": _token(exp=float("inf")),
     "expiry has 4,000 digits": _token(exp=10**4_000),
     "valid from infinity on": _token(nbf=float("inf")),
+    "issued at no number": _token(iat="now"),
+    "issued at infinity": _token(iat=float("inf")),
+    "session is no text": _token(sid=7),
+    "session is long": _token(sid="x" * 129),
     "claims are no object": _claims_of_another_shape(),
     "long subject": _token(sub="x" * 129),
     "control character": _token(sub="a\nb"),
@@ -80,7 +96,7 @@ BAD = {
 @pytest.mark.parametrize(("token", "caller"), GOOD)
 async def test_a_good_token_names_its_caller(tmp_path: Path, token: str, caller: Caller) -> None:
     async with serving(Peers(), tmp_path) as channel:
-        tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60)
+        tokens = _tokens(channel)
         identity = await tokens.authenticate([("authorization", f"Bearer {token}")])
         assert identity.caller == caller
         assert identity.expires_at > time.time()
@@ -89,7 +105,7 @@ async def test_a_good_token_names_its_caller(tmp_path: Path, token: str, caller:
 @pytest.mark.parametrize("token", BAD.values(), ids=BAD.keys())
 async def test_a_bad_token_is_invalid(tmp_path: Path, token: str) -> None:
     async with serving(Peers(), tmp_path) as channel:
-        tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60)
+        tokens = _tokens(channel)
         with pytest.raises(Unauthenticated) as refusal:
             await tokens.authenticate([("authorization", f"Bearer {token}")])
         assert refusal.value.reason == error_pb2.ERROR_REASON_TOKEN_INVALID
@@ -98,7 +114,7 @@ async def test_a_bad_token_is_invalid(tmp_path: Path, token: str) -> None:
 
 async def test_no_token_is_missing(tmp_path: Path) -> None:
     async with serving(Peers(), tmp_path) as channel:
-        tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60)
+        tokens = _tokens(channel)
         for metadata in ([], [("authorization", "Basic YWxpY2U6")], [("other", f"Bearer {_token()}")]):
             with pytest.raises(Unauthenticated) as refusal:
                 await tokens.authenticate(metadata)
@@ -108,7 +124,7 @@ async def test_no_token_is_missing(tmp_path: Path) -> None:
 async def test_a_token_that_was_good_expires_all_the_same(tmp_path: Path) -> None:
     now = {"time": time.time()}
     async with serving(Peers(), tmp_path) as channel:
-        tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60, lambda: now["time"])
+        tokens = _tokens(channel, clock=lambda: now["time"])
         metadata = [("authorization", f"Bearer {_token()}")]
         await tokens.authenticate(metadata)
         now["time"] += 3_601
@@ -120,7 +136,7 @@ async def test_a_token_that_was_good_expires_all_the_same(tmp_path: Path) -> Non
 async def test_keys_are_asked_for_once_and_unknown_ones_too(tmp_path: Path) -> None:
     peers = Peers()
     async with serving(peers, tmp_path) as channel:
-        tokens = Tokens(Keys(access_pb2_grpc.AccessServiceStub(channel), 60), 60)
+        tokens = _tokens(channel)
         for subject in ("alice", "bob"):
             await tokens.authenticate([("authorization", f"Bearer {_token(sub=subject)}")])
             with pytest.raises(Unauthenticated):

@@ -32,6 +32,7 @@ from services.gateway.commands import Handlers
 from services.gateway.deliveries import Deliveries
 from services.gateway.grants import Grant, Grants, member_grant
 from services.gateway.hub import Hub
+from services.gateway.identity import Identity
 from services.gateway.inboxes import Inboxes
 from services.gateway.log_client import LogClient
 from services.gateway.methods import Method
@@ -39,7 +40,6 @@ from services.gateway.positions import Positions
 from services.gateway.session import Session
 from services.gateway.session_logs import Sources
 from services.gateway.stats import Stats, batch_sizes
-from services.gateway.tokens import Identity
 from services.gateway.typing_signals import TypingSignals
 from services.gateway.watches import Watches
 from tests.unit.gateway.logs import MemoryLog
@@ -58,6 +58,7 @@ class MemoryBus:
 
     def __init__(self) -> None:
         self._handlers: dict[str, list[Callable[[bytes], None]]] = {}
+        self._disturbance_handlers: list[Callable[[], None]] = []
 
     async def publish(self, subject: str, payload: bytes) -> None:
         self.ring(subject, payload)
@@ -75,7 +76,12 @@ class MemoryBus:
         return
 
     def on_disturbance(self, handler: Callable[[], None]) -> None:
-        """Nothing is ever lost here."""
+        self._disturbance_handlers.append(handler)
+
+    def disturb(self) -> None:
+        """As if something had been lost, which it never is here."""
+        for handler in self._disturbance_handlers:
+            handler()
 
 
 class _Subscription:

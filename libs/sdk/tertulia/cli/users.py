@@ -9,7 +9,7 @@ import tertulia
 from tertulia.cli.console import complain, iso, print_json, table
 from tertulia.cli.running import As, AsOptional, Json, run, server, user, user_or_server
 
-app = typer.Typer(help="People: profiles, and who is blocked.", no_args_is_help=True)
+app = typer.Typer(help="People: profiles, who is blocked, and whose tokens are refused.", no_args_is_help=True)
 
 UserId = Annotated[str, typer.Argument(metavar="USER", help="The user's id.", show_default=False)]
 Whom = Annotated[str, typer.Argument(metavar="WHOM", help="The id of the other.", show_default=False)]
@@ -100,6 +100,25 @@ def blocked(as_user: As, json: Json = False) -> None:
     async def main() -> None:
         async with user(as_user) as client:
             await _print_all(client.users.blocked(), f"{as_user} has blocked nobody", json)
+
+    run(main())
+
+
+@app.command()
+def revoke(
+    user_id: UserId,
+    session: Annotated[str, typer.Option(help="Only tokens with this claim `sid`.")] = "",
+    json: Json = False,
+) -> None:
+    """Refuse all tokens that a user has so far, with the server key; who is connected with one is cut off."""
+
+    async def main() -> None:
+        async with server() as client:
+            before_ms = await client.users.revoke_tokens(user_id, session_id=session)
+        if json:
+            print_json({"user": user_id, "session": session, "issued_before": iso(before_ms)})
+        else:
+            typer.echo(f"tokens of {user_id} that were issued before {iso(before_ms)} are refused")
 
     run(main())
 

@@ -1,0 +1,17 @@
+"""Who a client is, as its token said."""
+
+from typing import NamedTuple
+
+from libs.rpc.caller import Caller
+
+
+class Identity(NamedTuple):
+    """Who a token says the caller is."""
+
+    caller: Caller
+    expires_at: float
+    """Seconds since the Unix epoch."""
+    issued_at: float = 0.0
+    """Likewise; 0: it does not say."""
+    session_id: str = ""
+    """Of whoever made the token (claim `sid`); empty: it names none."""
