@@ -10,11 +10,15 @@ from tertulia.cli.console import shown_name
 LAST = 0
 """In place of a seq: the last message, one's own where only one's own can be meant. It is typed as `.`."""
 
-HELP = """type and press Enter; Ctrl-D or /quit leaves, Ctrl-C at once; ↑ brings back what was typed
-/reply SEQ TEXT      answer a message      /edit SEQ TEXT     give a message of yours another text
-/react SEQ EMOJI     react to a message    /unreact SEQ EMOJI take it back
+HELP = """type and press Enter; ↑ brings back what was typed
+/reply SEQ TEXT      answer a message
+/edit SEQ TEXT       give a message of yours another text
+/react SEQ EMOJI     react to a message
+/unreact SEQ EMOJI   take it back
 /delete SEQ          delete a message for everybody
-SEQ is the number before a message, or . for the last one; a message that begins with / is typed with //"""
+/quit or Ctrl-D      leave; Ctrl-C leaves at once
+SEQ is the number before a message, or . for the last one
+a message that begins with / is typed with //"""
 
 
 class Command(Enum):
