@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 _REMEMBERED = 100_000
 _HOLDERS_AT_ONCE = 1_000  # as the internal GetRevocationsRequest allows
-_RETRY_SECONDS = 0.5
+_RETRY_SECONDS = 0.5  # while NATS or channel is away: far within the 5 s that a revocation may take once they are back
 _SECOND_MS = 1_000
 
 _Holder: TypeAlias = tuple[str, str, str]
