@@ -1,6 +1,7 @@
 """The table `fence`, and the barrier that is one read of it."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -14,6 +15,11 @@ log = structlog.get_logger()
 
 READ_FENCE = Statement("SELECT fenced FROM ks.fence WHERE incarnation = ?")
 WRITE_FENCE = Statement("INSERT INTO ks.fence (incarnation, fenced) VALUES (?, true) USING TIMESTAMP 1")
+
+
+_FRESH_SECONDS = 2.0
+"""Below the 3 s after which an owner that does nothing is taken over; above the half second after which one that is well passes a
+barrier anyway."""
 
 
 async def write_fence(session: Session, incarnation: Incarnation) -> None:
@@ -35,6 +41,7 @@ class Barrier:
         self._reading = asyncio.Lock()
         self._begun = 0
         self._passed = 0
+        self._passed_at = time.monotonic()
 
     async def passed(self) -> None:
         """Wait for a barrier that begins after this call.
@@ -48,10 +55,20 @@ class Barrier:
                 if self._passed >= mine:
                     return
                 self._begun += 1
-                number, when_passed = self._begun, self._begin()
+                number, begun_at, when_passed = self._begun, time.monotonic(), self._begin()
                 await until_durable(self._read_fence)
-                self._passed = number
+                self._passed, self._passed_at = number, begun_at
                 when_passed()
+
+    async def fresh(self) -> None:
+        """Wait for a barrier if the last one is old. To be called just before rows are written: whoever stood still may have been
+        taken over, and its rows would be ghosts, which are not blanked when what they say is deleted.
+
+        Raises:
+            Fenced: this incarnation is fenced.
+        """
+        if time.monotonic() - self._passed_at > _FRESH_SECONDS:
+            await self.passed()
 
     async def _read_fence(self) -> None:
         rows = await read(self._session, READ_FENCE, (self._incarnation,))

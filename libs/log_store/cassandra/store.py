@@ -145,6 +145,7 @@ class CassandraLogStore:
                 self._session, owned.key, [EpochRow(row, self.epoch_of(shard_of(owned.key))) for row in batch.rows]
             )
         ]
+        await self._barrier.fresh()
         await all_until_durable(writes)
         self.commits += len(writes)
         await self._amend([(owned, batch) for owned, batch in writing if any(batch.amendments)])

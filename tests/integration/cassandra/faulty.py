@@ -1,5 +1,6 @@
 """A session whose writes can be lost, doubted and late, for one process of several in a test."""
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import Enum
@@ -8,7 +9,7 @@ from libs.cassandra import CassandraUnavailable, Parameters, Session, Statement,
 
 
 class Fault(Enum):
-    """What becomes of a request. For whoever made it, it timed out."""
+    """What becomes of a request. For whoever made it, it timed out, unless it is held."""
 
     LOST = "lost"
     """It is never done."""
@@ -16,6 +17,8 @@ class Fault(Enum):
     """It is done."""
     LATE = "late"
     """It is done when the test says so, whatever has become of who made it."""
+    HELD = "held"
+    """It is done when the test says so, and answered then."""
 
 
 class FaultySession:
@@ -87,5 +90,14 @@ class FaultySession:
             await request()
         if fault is Fault.LATE:
             self._late.append(request)
-        if fault is not None:
+        if fault is Fault.HELD:
+            done = asyncio.Event()
+
+            async def arrive() -> None:
+                await request()
+                done.set()
+
+            self._late.append(arrive)
+            await done.wait()
+        elif fault is not None:
             raise CassandraUnavailable(f"a test made this request {fault.value}")

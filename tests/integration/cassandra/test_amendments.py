@@ -87,20 +87,19 @@ async def test_a_late_rewrite_does_not_restore_what_was_deleted(logs: LogKeyspac
 
 
 async def test_a_stale_owner_amends_nothing_for_events_that_are_not_in_the_log(logs: LogKeyspace) -> None:
-    story, taken_over = Story(), asyncio.Event()
+    story = Story()
 
     async def life(stale: Owner) -> None:
         story.say("hello")
         await story.told(stale.store)
         stale.session.always(READ_FENCE, Fault.LOST)  # it does not learn that it is fenced
-        await taken_over.wait()
+        stale.session.next(WRITE_ROWS, Fault.HELD)
         story.delete(1)
         await story.told(stale.store)
 
     async with stale_owner(logs, life) as session, owner(logs) as successor:
         await successor.store.recover(LOG, 10)
-        taken_over.set()
-        await until(lambda: len(session.rows_written(WRITE_ROWS)) == 2, "the stale one has written its row")
+        assert await session.arrive() > 0, "the row of the deletion was not on its way"
         await successor.store.append([LogBatch(LOG, [row(2)])])
         await successor.store.barrier()
         session.well(READ_FENCE)

@@ -70,8 +70,16 @@ async def test_an_owner_that_is_woken_after_its_takeover_exits_without_acknowled
             assert await store.process.ended() == 1, "it was fenced"
             read = await call(stub.Read, log_pb2.ReadRequest(log=LOG, from_seq=1, to_seq=9, limit=9))
             assert (read.to_seq, len(read.events)) == (4, 4)
+            assert await _rows(logs) == [1, 2, 3, 4], "the sleeper wrote what another had taken over"
         finally:
             await successor.kill()
+
+
+async def _rows(logs: LogKeyspace) -> list[int]:
+    """The seqs of all rows that the database holds, ghosts too."""
+    async with cql(logs.point) as connection:
+        rows = await connection.query(f"SELECT seq FROM {logs.name}.log")  # noqa: S608
+    return sorted(int.from_bytes(seq or b"") for (seq,) in rows)
 
 
 async def test_without_cassandra_it_waits_and_can_be_stopped(tmp_path: Path) -> None:
