@@ -90,7 +90,10 @@ class Keeper:
             wait = _BACKOFF_SECONDS[min(restarts, len(_BACKOFF_SECONDS) - 1)]
             self._tell(f"{self._part.name} {_manner_of(self._process)}; starting it again{_after(wait)}")
             await asyncio.sleep(wait)
-            await self._spawn()
+            try:
+                await self._spawn()
+            except CannotStart as error:  # what is missing may come back, and the other parts go on meanwhile
+                self._tell(f"error: {error}")
             restarts += 1
 
     async def stop(self) -> None:
@@ -118,6 +121,12 @@ class Keeper:
             bound_log(self._part.log)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
+        try:
+            return await self._spawn_with_log()
+        except OSError as error:  # no process may be made, or its log not be written
+            raise CannotStart(f"{self._part.name} cannot be started: {error}") from error
+
+    async def _spawn_with_log(self) -> asyncio.subprocess.Process:
         self.bound_log()
         log = self._part.log
         output = None if log is None else os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -7,7 +7,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import SystemRandom
 from typing import NamedTuple
@@ -103,11 +103,14 @@ def _socket_directory(data: Path) -> Iterator[Path]:
 def bound_log(path: Path) -> None:
     """If a log has grown too large, move what is in it to `{path}.1` in place of what is there.
 
-    The file is copied and cut, not renamed: its writer, who appends, has it open. Lines written in between are lost.
+    The file is copied and cut, not renamed: its writer, who appends, has it open. Lines written in between are lost, and all
+    of them where the disk has no room for the copy.
     """
-    if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
-        shutil.copyfile(path, path.with_name(f"{path.name}.1"))
-        os.truncate(path, 0)
+    with suppress(FileNotFoundError):
+        if path.stat().st_size > MAX_LOG_BYTES:
+            with suppress(OSError):
+                shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+            os.truncate(path, 0)
 
 
 def require_free(port: int, option: str) -> None:

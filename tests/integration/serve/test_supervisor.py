@@ -118,6 +118,18 @@ async def test_a_part_that_dies_is_started_again_at_once_and_then_after_longer_a
     assert starts[2] > 0.5
 
 
+async def test_a_part_whose_log_is_out_of_reach_is_started_again_when_it_is_back_and_holds_up_no_other(
+    stage: Stage,
+) -> None:
+    async with stage.running(stage.part("bus"), stage.part("store")):
+        away = stage.places.logs.rename(stage.places.data / "away")
+        os.kill(stage.pids["store"], signal.SIGKILL)
+        await until(lambda: any("store cannot be started" in told for told in stage.told), "it is told")
+        assert psutil.pid_exists(stage.pids["bus"])
+        away.rename(stage.places.logs)
+        await until(lambda: stage.events.count("store up") == 2, "the part is up again")
+
+
 async def test_a_part_that_cannot_start_ends_everything_with_its_reason(stage: Stage) -> None:
     broken = """sys.stderr.write('{"event":"cannot_start","error":"the database is locked"}\\n'); sys.exit(1)"""
     parts = [stage.part("bus"), stage.part("store", "bus", program=broken), stage.part("gate", "store")]

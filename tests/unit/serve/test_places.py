@@ -89,3 +89,11 @@ def test_a_taken_port_is_named() -> None:
 def test_a_free_port_is_none_that_passing_connections_take() -> None:
     lowest, _ = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
     assert free_port() < int(lowest)
+
+
+def test_a_log_that_is_too_large_is_cut_though_the_disk_has_no_room_for_a_copy(tmp_path: Path) -> None:
+    log = tmp_path / "store.log"
+    log.write_bytes(b"x" * (MAX_LOG_BYTES + 1))
+    (tmp_path / "store.log.1").symlink_to("/dev/full")
+    bound_log(log)
+    assert log.stat().st_size == 0
