@@ -277,6 +277,7 @@ async def test_exit_codes_are_honest(stack: Stack, tmp_path: Path) -> None:
     assert await code("--version") == 0
     assert await code("channels", "create", "-h") == 0
     assert await code("send", "no-such-channel") == 2
+    assert await code("edit", "cli", str(1 << 64), "x", "--as", "ann") == 2
     assert await code("chat", "cli", "--as", "ann") == 2, "no terminal"
     assert await code("channels", "create", "d", "--kind", "direct", "--as", "ann") == 2
     assert await code("import", str(log), "--format", "irc", "--channel", "c") == 2

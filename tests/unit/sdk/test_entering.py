@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import tertulia
-from tertulia.addresses import listed, with_port
+from tertulia.addresses import AddressInvalid, listed, with_port
 
 from tests.unit.sdk.conftest import Connect
 from tests.unit.sdk.fake_gateway import FakeGateway
@@ -30,6 +30,12 @@ def test_an_address_without_a_port_is_at_the_default_one(given: str, meant: str)
 
 def test_several_addresses_are_separated_by_commas_or_given_one_by_one() -> None:
     assert listed("a:1, b,") == listed(["a:1", "b"]) == ["a:1", "b:7420"]
+
+
+@pytest.mark.parametrize("given", [",", "", "10.0.0.1:65536", "a:1,chat.example.com:99999"])
+def test_what_nobody_can_listen_on_is_no_address(given: str) -> None:
+    with pytest.raises(AddressInvalid):
+        listed(given)
 
 
 async def _first_event(client: tertulia.Client) -> None:

@@ -7,9 +7,9 @@ import typer
 import tertulia
 from tertulia.cli.console import iso, print_json
 from tertulia.cli.messages import text_of
-from tertulia.cli.running import As, AsElseApplication, ChannelName, Json, run, user, user_or_server
+from tertulia.cli.running import MAX_SEQ, As, AsElseApplication, ChannelName, Json, run, user, user_or_server
 
-Seq = Annotated[int, typer.Argument(metavar="SEQ", min=1, help="The message's seq.", show_default=False)]
+Seq = Annotated[int, typer.Argument(metavar="SEQ", min=1, max=MAX_SEQ, help="The message's seq.", show_default=False)]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="An emoji, or a name of your own.", show_default=False)]
 
 
@@ -67,7 +67,8 @@ def read(
     name: ChannelName,
     as_user: As,
     up_to: Annotated[
-        int | None, typer.Option("--up-to", min=1, metavar="SEQ", help="Read up to this one; else to the end.")
+        int | None,
+        typer.Option("--up-to", min=1, max=MAX_SEQ, metavar="SEQ", help="Read up to this one; else to the end."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 import tertulia
 from tertulia.cli.console import iso, message_json, message_text, out, print_json, progress
 from tertulia.cli.running import (
+    MAX_SEQ,
     As,
     AsElseApplication,
     ChannelName,
@@ -26,7 +27,9 @@ def send(
     name: ChannelName,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say; - is what standard input holds.")],
     as_user: As,
-    reply_to: Annotated[int | None, typer.Option(min=1, help="The seq of the message that it answers.")] = None,
+    reply_to: Annotated[
+        int | None, typer.Option(min=1, max=MAX_SEQ, help="The seq of the message that it answers.")
+    ] = None,
     mention: Annotated[
         list[str] | None, typer.Option(metavar="USER", help="Who is mentioned; may be repeated.")
     ] = None,
@@ -78,8 +81,10 @@ def history(
     name: ChannelName,
     as_user: AsElseApplication = "",
     last: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the newest N of them.")] = None,
-    after: Annotated[int, typer.Option(min=0, metavar="SEQ", help="Only those after this one.")] = 0,
-    before: Annotated[int | None, typer.Option(min=1, metavar="SEQ", help="Only those before this one.")] = None,
+    after: Annotated[int, typer.Option(min=0, max=MAX_SEQ, metavar="SEQ", help="Only those after this one.")] = 0,
+    before: Annotated[
+        int | None, typer.Option(min=1, max=MAX_SEQ, metavar="SEQ", help="Only those before this one.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print the messages of a channel, the oldest first."""

@@ -24,6 +24,9 @@ FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
 USER_VARIABLE = "TERTULIA_USER"
 
+MAX_SEQ = 2**53 - 1
+"""The largest that there can be, as the protos say."""
+
 As = Annotated[str, typer.Option("--as", metavar="USER", envvar=USER_VARIABLE, help="The user who acts.")]
 AsElseApplication = Annotated[
     str, typer.Option("--as", metavar="USER", envvar=USER_VARIABLE, help="The user who acts; else the application.")

@@ -12,7 +12,7 @@ import tertulia
 from tertulia.chat.v1 import message_pb2
 from tertulia.cli.chat_words import told
 from tertulia.cli.console import complain, log_event_json, message_json, message_text, out, print_json, safe
-from tertulia.cli.running import AsElseApplication, ChannelName, Json, run, server, user
+from tertulia.cli.running import MAX_SEQ, AsElseApplication, ChannelName, Json, run, server, user
 from tertulia.log_events import log_event_from
 
 _LOOK_SECONDS = 1.0  # how often it looks for what is new, where there is no user to be told of it
@@ -27,7 +27,9 @@ def tail(
     as_user: AsElseApplication = "",
     after: Annotated[
         int | None,
-        typer.Option(min=0, metavar="SEQ", help="Begin with the messages after this one; else with what is new."),
+        typer.Option(
+            min=0, max=MAX_SEQ, metavar="SEQ", help="Begin with the messages after this one; else with what is new."
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop after so many messages.")] = None,
     json: Json = False,
