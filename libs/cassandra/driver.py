@@ -9,7 +9,7 @@ import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import structlog
 from cassandra import (
@@ -219,8 +219,8 @@ class _DriverSession:
     def _prepare_in_thread(self, cql: str) -> PreparedStatement:
         try:
             return self._session.prepare(self._qualified(cql))
-        except Exception as error:  # the driver's errors have no common root
-            raise _translated(error) from error
+        except Exception as error:  # noqa: BLE001 - the driver's errors have no common root
+            _raise_translated(error)
 
     async def _ask(self, query: object, after: bytes | None = None, seconds: float = _REQUEST_SECONDS) -> _Answer:
         """Send a request; `after`: for the page behind that one. Whoever stops waiting does not stop the request."""
@@ -236,9 +236,9 @@ class _DriverSession:
         try:
             response: ResponseFuture = self._session.execute_async(query, timeout=seconds, paging_state=after)
             response.add_callbacks(answered, lambda error: self._answers.deliver(lambda: self._failed(done, error)))
-        except Exception as error:  # whatever it was, the place in flight is given back
+        except Exception as error:  # noqa: BLE001 - whatever it was, the place in flight is given back
             self._is_first(done)
-            raise _translated(error) from error
+            _raise_translated(error)
         return await done
 
     def _answered(self, done: asyncio.Future[_Answer], answer: _Answer) -> None:
@@ -256,6 +256,13 @@ class _DriverSession:
         self._open.remove(done)
         self._room.release()
         return True
+
+
+def _raise_translated(error: Exception) -> NoReturn:
+    translated = _translated(error)
+    if translated is error:
+        raise error
+    raise translated from error
 
 
 def _translated(error: Exception) -> Exception:

@@ -36,7 +36,7 @@ class _Answers(health_pb2_grpc.HealthServicer):
     def __init__(self, life: Life) -> None:
         self._life = life
 
-    async def Check(  # noqa: N802 - gRPC's name
+    async def Check(
         self,
         request: health_pb2.HealthCheckRequest,
         context: grpc.aio.ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse],

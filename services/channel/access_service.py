@@ -55,18 +55,18 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         self._blocks = blocks
         self._revocations = revocations
 
-    async def GetKey(  # noqa: N802
+    async def GetKey(
         self,
         request: access_pb2.GetKeyRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> access_pb2.GetKeyResponse:
         key = await self._applications.key(request.application_id, request.key_id)
         return access_pb2.GetKeyResponse(secret=key.secret)
 
-    async def Authorize(  # noqa: N802
+    async def Authorize(
         self,
         request: access_pb2.AuthorizeRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> access_pb2.AuthorizeResponse:
         caller = Caller(request.application_id, request.user_id, server=not request.user_id)
         standing = await self._access.standing(caller, request.channel_id)
@@ -82,10 +82,10 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
             blocked=member is not None and bool(channel.blocked_by),
         )
 
-    async def OpenInbox(  # noqa: N802
+    async def OpenInbox(
         self,
         request: access_pb2.OpenInboxRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> AsyncIterator[access_pb2.OpenInboxResponse]:
         validate(user_pb2.UserProfile(user_id=request.user_id))  # a token may name any subject; a user's id has rules
         key = UserKey(request.application_id, request.user_id)
@@ -106,10 +106,10 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
             part_bytes += mine.ByteSize()
         yield part
 
-    async def AdvancePositions(  # noqa: N802
+    async def AdvancePositions(
         self,
         request: access_pb2.AdvancePositionsRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> access_pb2.AdvancePositionsResponse:
         _at_most_so_many("advances", request.advances)
         outcomes = await self._positions.advance(
@@ -130,10 +130,10 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
             ]
         )
 
-    async def AdvanceDelivered(  # noqa: N802
+    async def AdvanceDelivered(
         self,
         request: access_pb2.AdvanceDeliveredRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> access_pb2.AdvanceDeliveredResponse:
         _at_most_so_many("advances", request.advances)
         await self._positions.advance(
@@ -145,19 +145,19 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         )
         return access_pb2.AdvanceDeliveredResponse()
 
-    async def WhoBlocked(  # noqa: N802
+    async def WhoBlocked(
         self,
         request: access_pb2.WhoBlockedRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> access_pb2.WhoBlockedResponse:
         _at_most_so_many("by_user_ids", request.by_user_ids)
         user = UserKey(request.application_id, request.user_id)
         return access_pb2.WhoBlockedResponse(by_user_ids=await self._blocks.against(user, request.by_user_ids))
 
-    async def GetRevocations(  # noqa: N802
+    async def GetRevocations(
         self,
         request: access_pb2.GetRevocationsRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> access_pb2.GetRevocationsResponse:
         _at_most_so_many("holders", request.holders)
         holders = [TokenHolder(holder.application_id, holder.user_id, holder.session_id) for holder in request.holders]

@@ -50,7 +50,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         self._preferences = preferences
         self._seats = seats
 
-    async def CreateChannel(  # noqa: N802
+    async def CreateChannel(
         self,
         request: channel_pb2.CreateChannelRequest,
         context: grpc.aio.ServicerContext[channel_pb2.CreateChannelRequest, channel_pb2.CreateChannelResponse],
@@ -59,7 +59,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         channel = await self._channels.create(caller, request)
         return channel_pb2.CreateChannelResponse(channel=to_channel(channel))
 
-    async def GetChannel(  # noqa: N802
+    async def GetChannel(
         self,
         request: channel_pb2.GetChannelRequest,
         context: grpc.aio.ServicerContext[channel_pb2.GetChannelRequest, channel_pb2.GetChannelResponse],
@@ -68,7 +68,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         channel = await self._access.visible(caller, request.channel_id)
         return channel_pb2.GetChannelResponse(channel=to_channel(channel))
 
-    async def UpdateChannel(  # noqa: N802
+    async def UpdateChannel(
         self,
         request: channel_pb2.UpdateChannelRequest,
         context: grpc.aio.ServicerContext[channel_pb2.UpdateChannelRequest, channel_pb2.UpdateChannelResponse],
@@ -77,7 +77,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         channel = await self._channels.update(caller, request)
         return channel_pb2.UpdateChannelResponse(channel=to_channel(channel))
 
-    async def DeleteChannel(  # noqa: N802
+    async def DeleteChannel(
         self,
         request: channel_pb2.DeleteChannelRequest,
         context: grpc.aio.ServicerContext[channel_pb2.DeleteChannelRequest, channel_pb2.DeleteChannelResponse],
@@ -86,7 +86,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         await self._channels.delete(caller, request.channel_id)
         return channel_pb2.DeleteChannelResponse()
 
-    async def ListOpenChannels(  # noqa: N802
+    async def ListOpenChannels(
         self,
         request: channel_pb2.ListOpenChannelsRequest,
         context: grpc.aio.ServicerContext[channel_pb2.ListOpenChannelsRequest, channel_pb2.ListOpenChannelsResponse],
@@ -97,7 +97,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
             channels=[to_channel(channel) for channel in page.items], next_page_token=page.next_page_token
         )
 
-    async def JoinChannel(  # noqa: N802
+    async def JoinChannel(
         self,
         request: channel_pb2.JoinChannelRequest,
         context: grpc.aio.ServicerContext[channel_pb2.JoinChannelRequest, channel_pb2.JoinChannelResponse],
@@ -106,7 +106,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         channel = await self._memberships.join(caller, request.channel_id)
         return channel_pb2.JoinChannelResponse(channel=to_channel(channel))
 
-    async def AddMembers(  # noqa: N802
+    async def AddMembers(
         self,
         request: channel_pb2.AddMembersRequest,
         context: grpc.aio.ServicerContext[channel_pb2.AddMembersRequest, channel_pb2.AddMembersResponse],
@@ -115,7 +115,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         channel = await self._memberships.add(caller, request.channel_id, request.user_ids)
         return channel_pb2.AddMembersResponse(channel=to_channel(channel))
 
-    async def RemoveMembers(  # noqa: N802
+    async def RemoveMembers(
         self,
         request: channel_pb2.RemoveMembersRequest,
         context: grpc.aio.ServicerContext[channel_pb2.RemoveMembersRequest, channel_pb2.RemoveMembersResponse],
@@ -124,7 +124,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         channel = await self._memberships.remove(caller, request.channel_id, request.user_ids)
         return channel_pb2.RemoveMembersResponse(channel=to_channel(channel))
 
-    async def SetMemberRole(  # noqa: N802
+    async def SetMemberRole(
         self,
         request: channel_pb2.SetMemberRoleRequest,
         context: grpc.aio.ServicerContext[channel_pb2.SetMemberRoleRequest, channel_pb2.SetMemberRoleResponse],
@@ -135,7 +135,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         [position] = await self._positions.of([member.key])
         return channel_pb2.SetMemberRoleResponse(member=to_member(member, position))
 
-    async def LeaveChannel(  # noqa: N802
+    async def LeaveChannel(
         self,
         request: channel_pb2.LeaveChannelRequest,
         context: grpc.aio.ServicerContext[channel_pb2.LeaveChannelRequest, channel_pb2.LeaveChannelResponse],
@@ -144,7 +144,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         await self._memberships.leave(caller, request.channel_id)
         return channel_pb2.LeaveChannelResponse()
 
-    async def ListMembers(  # noqa: N802
+    async def ListMembers(
         self,
         request: channel_pb2.ListMembersRequest,
         context: grpc.aio.ServicerContext[channel_pb2.ListMembersRequest, channel_pb2.ListMembersResponse],
@@ -156,7 +156,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
             next_page_token=page.next_page_token,
         )
 
-    async def ListMyChannels(  # noqa: N802
+    async def ListMyChannels(
         self,
         request: channel_pb2.ListMyChannelsRequest,
         context: grpc.aio.ServicerContext[channel_pb2.ListMyChannelsRequest, channel_pb2.ListMyChannelsResponse],
@@ -169,7 +169,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
             channels=[seat.to_my_channel() for seat in page.seats], next_page_token=page.next_page_token
         )
 
-    async def AdvanceReadPosition(  # noqa: N802
+    async def AdvanceReadPosition(
         self,
         request: channel_pb2.AdvanceReadPositionRequest,
         context: grpc.aio.ServicerContext[
@@ -186,7 +186,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
             read_seq=seats[0].position.read_seq, unread_count=seats[0].unread_count
         )
 
-    async def AdvanceDeliveredPosition(  # noqa: N802
+    async def AdvanceDeliveredPosition(
         self,
         request: channel_pb2.AdvanceDeliveredPositionRequest,
         context: grpc.aio.ServicerContext[
@@ -198,7 +198,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         outcome = await self._advance(Reached.DELIVERED, user, request.channel_id, request.delivered_seq)
         return channel_pb2.AdvanceDeliveredPositionResponse(delivered_seq=outcome.position.delivered_seq)
 
-    async def SetChannelPreferences(  # noqa: N802
+    async def SetChannelPreferences(
         self,
         request: channel_pb2.SetChannelPreferencesRequest,
         context: grpc.aio.ServicerContext[

@@ -25,7 +25,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
         self._blocks = blocks
         self._revocations = revocations
 
-    async def UpsertUsers(  # noqa: N802 - the name is the proto's
+    async def UpsertUsers(
         self,
         request: user_pb2.UpsertUsersRequest,
         context: grpc.aio.ServicerContext[user_pb2.UpsertUsersRequest, user_pb2.UpsertUsersResponse],
@@ -49,7 +49,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
         )
         return user_pb2.UpsertUsersResponse(users=[to_user(user) for user in users])
 
-    async def GetUser(  # noqa: N802
+    async def GetUser(
         self,
         request: user_pb2.GetUserRequest,
         context: grpc.aio.ServicerContext[user_pb2.GetUserRequest, user_pb2.GetUserResponse],
@@ -59,7 +59,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
         [user] = await self._people.existing([UserKey(caller.application_id, request.user_id)])
         return user_pb2.GetUserResponse(user=to_user(user))
 
-    async def ListUsers(  # noqa: N802
+    async def ListUsers(
         self,
         request: user_pb2.ListUsersRequest,
         context: grpc.aio.ServicerContext[user_pb2.ListUsersRequest, user_pb2.ListUsersResponse],
@@ -71,7 +71,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
             users=[to_user(user) for user in page.items], next_page_token=page.next_page_token
         )
 
-    async def SearchUsers(  # noqa: N802
+    async def SearchUsers(
         self,
         request: user_pb2.SearchUsersRequest,
         context: grpc.aio.ServicerContext[user_pb2.SearchUsersRequest, user_pb2.SearchUsersResponse],
@@ -83,7 +83,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
             users=[to_user(user) for user in page.items], next_page_token=page.next_page_token
         )
 
-    async def BlockUser(  # noqa: N802
+    async def BlockUser(
         self,
         request: user_pb2.BlockUserRequest,
         context: grpc.aio.ServicerContext[user_pb2.BlockUserRequest, user_pb2.BlockUserResponse],
@@ -93,7 +93,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
         await self._blocks.block(_user_of(caller), request.user_id)
         return user_pb2.BlockUserResponse()
 
-    async def UnblockUser(  # noqa: N802
+    async def UnblockUser(
         self,
         request: user_pb2.UnblockUserRequest,
         context: grpc.aio.ServicerContext[user_pb2.UnblockUserRequest, user_pb2.UnblockUserResponse],
@@ -103,7 +103,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
         await self._blocks.unblock(_user_of(caller), request.user_id)
         return user_pb2.UnblockUserResponse()
 
-    async def ListBlockedUsers(  # noqa: N802
+    async def ListBlockedUsers(
         self,
         request: user_pb2.ListBlockedUsersRequest,
         context: grpc.aio.ServicerContext[user_pb2.ListBlockedUsersRequest, user_pb2.ListBlockedUsersResponse],
@@ -115,7 +115,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
             users=[to_user(user) for user in page.items], next_page_token=page.next_page_token
         )
 
-    async def RevokeTokens(  # noqa: N802
+    async def RevokeTokens(
         self,
         request: user_pb2.RevokeTokensRequest,
         context: grpc.aio.ServicerContext[user_pb2.RevokeTokensRequest, user_pb2.RevokeTokensResponse],

@@ -47,11 +47,11 @@ class _OneWrite:
     def __init__(self) -> None:
         self._outcome: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
 
-    def acked(self, request_id: int, seq: int, time_ms: int) -> None:  # noqa: ARG002 - there is only one
+    def acked(self, request_id: int, seq: int, time_ms: int) -> None:
         if not self._outcome.done():  # the caller may have gone
             self._outcome.set_result((seq, time_ms))
 
-    def failed(self, request_id: int, error: TertuliaError) -> None:  # noqa: ARG002
+    def failed(self, request_id: int, error: TertuliaError) -> None:
         if not self._outcome.done():
             self._outcome.set_exception(error)
 

@@ -24,10 +24,10 @@ class LogService(log_pb2_grpc.LogServiceServicer):
         self._reader = reader
         self._store = store
 
-    async def Append(  # noqa: N802 - gRPC's name
+    async def Append(
         self,
         request: log_pb2.AppendRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> log_pb2.AppendResponse:
         items = items_of(request)
         shards = {item.log: shard_of(item.log) for item in items}
@@ -46,10 +46,10 @@ class LogService(log_pb2_grpc.LogServiceServicer):
             owners=[log_pb2.ShardOwner(shard=shard, address=self._store.shards.where(shard)) for shard in others],
         )
 
-    async def Read(  # noqa: N802
+    async def Read(
         self,
         request: log_pb2.ReadRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> log_pb2.ReadResponse:
         if request.from_seq < 1:
             raise _invalid("from_seq", "must be at least 1")
@@ -67,10 +67,10 @@ class LogService(log_pb2_grpc.LogServiceServicer):
             events=page.events, from_seq=page.from_seq, to_seq=page.to_seq, head_seq=page.head_seq
         )
 
-    async def Heads(  # noqa: N802
+    async def Heads(
         self,
         request: log_pb2.HeadsRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> log_pb2.HeadsResponse:
         _at_most(MAX_HEADS, "logs", request.logs)
         with_last_message = request.with_last_message
@@ -90,10 +90,10 @@ class LogService(log_pb2_grpc.LogServiceServicer):
             ]
         )
 
-    async def Counts(  # noqa: N802
+    async def Counts(
         self,
         request: log_pb2.CountsRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> log_pb2.CountsResponse:
         _at_most(MAX_COUNTS, "positions", request.positions)
         positions = [
@@ -103,10 +103,10 @@ class LogService(log_pb2_grpc.LogServiceServicer):
         with self._store.shards.reading({shard_of(log) for log, _ in positions}):
             return log_pb2.CountsResponse(message_counts=await self._store.counts(positions))
 
-    async def MentionCounts(  # noqa: N802
+    async def MentionCounts(
         self,
         request: log_pb2.MentionCountsRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> log_pb2.MentionCountsResponse:
         _at_most(MAX_COUNTS, "queries", request.queries)
         for index, query in enumerate(request.queries):
@@ -122,10 +122,10 @@ class LogService(log_pb2_grpc.LogServiceServicer):
         ]
         return log_pb2.MentionCountsResponse(mention_counts=await self._store.mention_counts(queries))
 
-    async def Changes(  # noqa: N802
+    async def Changes(
         self,
         request: log_pb2.ChangesRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> log_pb2.ChangesResponse:
         if not 0 <= request.shard < SHARDS:
             raise _invalid("shard", f"must be 0 to {SHARDS - 1}")

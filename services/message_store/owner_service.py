@@ -12,10 +12,10 @@ class OwnerService(owner_pb2_grpc.OwnerServiceServicer):
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
 
-    async def ListOwners(  # noqa: N802 - gRPC's name
+    async def ListOwners(
         self,
-        request: owner_pb2.ListOwnersRequest,  # noqa: ARG002
-        context: object,  # noqa: ARG002
+        request: owner_pb2.ListOwnersRequest,
+        context: object,
     ) -> owner_pb2.ListOwnersResponse:
         owners = self._ring.owners().items()
         return owner_pb2.ListOwnersResponse(
@@ -23,10 +23,10 @@ class OwnerService(owner_pb2_grpc.OwnerServiceServicer):
             address=self._ring.address,
         )
 
-    async def HandOver(  # noqa: N802
+    async def HandOver(
         self,
         request: owner_pb2.HandOverRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> owner_pb2.HandOverResponse:
         if not all(0 <= shard < SHARDS for shard in request.shards):
             raise FieldsInvalid([FieldViolation("shards", f"must be 0 to {SHARDS - 1}")])

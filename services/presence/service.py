@@ -25,10 +25,10 @@ class PresenceService(presence_pb2_grpc.PresenceServiceServicer):
         self._bus = bus
         self._lease_ms = round(lease_seconds * 1000)
 
-    async def Report(  # noqa: N802 - gRPC's name
+    async def Report(
         self,
         request: presence_pb2.ReportRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> presence_pb2.ReportResponse:
         if not request.gateway_incarnation:
             raise _invalid("gateway_incarnation", "must not be empty")
@@ -45,10 +45,10 @@ class PresenceService(presence_pb2_grpc.PresenceServiceServicer):
         self._announcer.announce(came)
         return presence_pb2.ReportResponse(lease_ms=self._lease_ms)
 
-    async def AnnounceTyping(  # noqa: N802
+    async def AnnounceTyping(
         self,
         request: presence_pb2.AnnounceTypingRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> presence_pb2.AnnounceTypingResponse:
         _limit("signals", request.signals)
         for signal in request.signals:
@@ -58,10 +58,10 @@ class PresenceService(presence_pb2_grpc.PresenceServiceServicer):
             await self._bus.publish(log_subject(signal.log_id), _typing_notice(signal))
         return presence_pb2.AnnounceTypingResponse()
 
-    async def GetPresence(  # noqa: N802
+    async def GetPresence(
         self,
         request: presence_pb2.GetPresenceRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> presence_pb2.GetPresenceResponse:
         _limit("user_ids", request.user_ids)
         users = [User(request.application_id, user_id) for user_id in request.user_ids]

@@ -188,8 +188,16 @@ def _manner_of(process: asyncio.subprocess.Process) -> str:
     """How a process ended."""
     code = process.returncode
     if code is not None and code < 0:
-        return f"was ended by {signal.Signals(-code).name}"
+        return f"was ended by {_name_of(-code)}"
     return f"ended with exit code {code}"
+
+
+def _name_of(number: int) -> str:
+    """A signal's name; most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _after(wait: float) -> str:

@@ -40,7 +40,7 @@ class WeakLink(log_pb2_grpc.LogServiceServicer):
         """No more faults."""
         self.before = self.after = self.before_heads = None
 
-    async def Append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:  # noqa: ARG002, N802
+    async def Append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:
         if self.before is not None:
             await self.before(request)
         response = await call(self._stub.Append, request)
@@ -48,25 +48,25 @@ class WeakLink(log_pb2_grpc.LogServiceServicer):
             await self.after(request)
         return response
 
-    async def Heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:  # noqa: ARG002, N802
+    async def Heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:
         if self.before_heads is not None:
             await self.before_heads()
         return await call(self._stub.Heads, request)
 
-    async def Counts(self, request: log_pb2.CountsRequest, context: object) -> log_pb2.CountsResponse:  # noqa: ARG002, N802
+    async def Counts(self, request: log_pb2.CountsRequest, context: object) -> log_pb2.CountsResponse:
         return await call(self._stub.Counts, request)
 
-    async def MentionCounts(  # noqa: N802
+    async def MentionCounts(
         self,
         request: log_pb2.MentionCountsRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> log_pb2.MentionCountsResponse:
         return await call(self._stub.MentionCounts, request)
 
-    async def Read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:  # noqa: ARG002, N802
+    async def Read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:
         return await call(self._stub.Read, request)
 
-    async def Changes(self, request: log_pb2.ChangesRequest, context: object) -> log_pb2.ChangesResponse:  # noqa: ARG002, N802
+    async def Changes(self, request: log_pb2.ChangesRequest, context: object) -> log_pb2.ChangesResponse:
         return await call(self._stub.Changes, request)
 
 

@@ -24,29 +24,29 @@ class Echo(log_pb2_grpc.LogServiceServicer):
         self.waiting = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def Append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:  # noqa: ARG002, N802
+    async def Append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:
         return log_pb2.AppendResponse(results=[log_pb2.AppendResult(seq=len(item.content)) for item in request.items])
 
-    async def Read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:  # noqa: ARG002, N802
+    async def Read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:
         if not request.limit:
             self.waiting.set()
             await self.go.wait()
         return log_pb2.ReadResponse(events=[request.log.log_id[:1] * (request.limit * 1024)], head_seq=1)
 
-    async def Heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:  # noqa: N802
+    async def Heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:
         raise NotImplementedError
 
-    async def Counts(self, request: log_pb2.CountsRequest, context: object) -> log_pb2.CountsResponse:  # noqa: N802
+    async def Counts(self, request: log_pb2.CountsRequest, context: object) -> log_pb2.CountsResponse:
         raise NotImplementedError
 
-    async def MentionCounts(  # noqa: N802
+    async def MentionCounts(
         self,
         request: log_pb2.MentionCountsRequest,
         context: object,
     ) -> log_pb2.MentionCountsResponse:
         raise NotImplementedError
 
-    async def Changes(self, request: log_pb2.ChangesRequest, context: object) -> log_pb2.ChangesResponse:  # noqa: N802
+    async def Changes(self, request: log_pb2.ChangesRequest, context: object) -> log_pb2.ChangesResponse:
         raise NotImplementedError
 
 

@@ -47,37 +47,37 @@ class Faulty(log_pb2_grpc.LogServiceServicer):
     def __init__(self) -> None:
         self.given_up = asyncio.Event()
 
-    async def Append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:  # noqa: ARG002, N802
+    async def Append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:
         try:
             await asyncio.get_running_loop().create_future()
         finally:
             self.given_up.set()
         return log_pb2.AppendResponse()
 
-    async def Changes(self, request: log_pb2.ChangesRequest, context: object) -> log_pb2.ChangesResponse:  # noqa: N802
+    async def Changes(self, request: log_pb2.ChangesRequest, context: object) -> log_pb2.ChangesResponse:
         raise NotImplementedError
 
-    async def MentionCounts(  # noqa: N802
+    async def MentionCounts(
         self,
-        request: log_pb2.MentionCountsRequest,  # noqa: ARG002
-        context: object,  # noqa: ARG002
+        request: log_pb2.MentionCountsRequest,
+        context: object,
     ) -> log_pb2.MentionCountsResponse:
         raise REFUSAL
 
-    async def Read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:  # noqa: ARG002, N802
+    async def Read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:
         raise ValueError("the password is hunter2")
 
-    async def Heads(  # noqa: N802
+    async def Heads(
         self,
-        request: log_pb2.HeadsRequest,  # noqa: ARG002
+        request: log_pb2.HeadsRequest,
         context: grpc.aio.ServicerContext[log_pb2.HeadsRequest, log_pb2.HeadsResponse],
     ) -> log_pb2.HeadsResponse:
         decode_caller(context.invocation_metadata() or ())
         return log_pb2.HeadsResponse()
 
-    async def Counts(  # noqa: N802
+    async def Counts(
         self,
-        request: log_pb2.CountsRequest,  # noqa: ARG002
+        request: log_pb2.CountsRequest,
         context: grpc.aio.ServicerContext[log_pb2.CountsRequest, log_pb2.CountsResponse],
     ) -> log_pb2.CountsResponse:
         status = status_pb2.Status(code=grpc.StatusCode.NOT_FOUND.value[0], message="no such moon")

@@ -59,7 +59,7 @@ class Peers:
         self.fail_after: list[TertuliaError] = []
         self.on_append: Callable[[log_pb2.AppendRequest], None] = lambda _: None
 
-    async def append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:  # noqa: ARG002
+    async def append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:
         self.batches.append(len(request.items))
         self.appending.set()
         await self.hold.wait()
@@ -71,7 +71,7 @@ class Peers:
             raise self.fail_after.pop(0)
         return response
 
-    async def authorize(self, request: access_pb2.AuthorizeRequest, context: object) -> access_pb2.AuthorizeResponse:  # noqa: ARG002
+    async def authorize(self, request: access_pb2.AuthorizeRequest, context: object) -> access_pb2.AuthorizeResponse:
         self.authorisations.append(request.user_id)
         self.authorising.set()
         await self.hold_authorisations.wait()
@@ -86,7 +86,7 @@ class Peers:
         answer.member_count = 2
         return answer
 
-    async def get_key(self, request: access_pb2.GetKeyRequest, context: object) -> access_pb2.GetKeyResponse:  # noqa: ARG002
+    async def get_key(self, request: access_pb2.GetKeyRequest, context: object) -> access_pb2.GetKeyResponse:
         self.keys_asked.append(request.key_id)
         if (request.application_id, request.key_id) != ("app", "key"):
             raise NotFound("no such key", error_pb2.ERROR_REASON_TOKEN_INVALID)
@@ -95,7 +95,7 @@ class Peers:
     async def get_revocations(
         self,
         request: access_pb2.GetRevocationsRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> access_pb2.GetRevocationsResponse:
         self.holders_asked.append([(holder.user_id, holder.session_id) for holder in request.holders])
         times = [self.revoked_before_ms.get(holder.user_id, 0) for holder in request.holders]

@@ -60,7 +60,7 @@ class Person:
         self._sent = request_id
         return request_id
 
-    def acked(self, request_id: int, seq: int, time_ms: int) -> None:  # noqa: ARG002
+    def acked(self, request_id: int, seq: int, time_ms: int) -> None:
         assert request_id not in self.seqs
         assert request_id not in self.errors
         self.seqs[request_id] = seq

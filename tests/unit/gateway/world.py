@@ -165,7 +165,7 @@ class World:
         self._log(inbox_log(user_id)).append(event_pb2.Event(channel_joined=joined))
         self._ring(inbox_log(user_id))
 
-    async def authorize(self, request: access_pb2.AuthorizeRequest, context: object) -> access_pb2.AuthorizeResponse:  # noqa: ARG002
+    async def authorize(self, request: access_pb2.AuthorizeRequest, context: object) -> access_pb2.AuthorizeResponse:
         mine = self.mine(request.channel_id, request.user_id)
         return access_pb2.AuthorizeResponse(
             log_id=mine.channel.log_id,
@@ -177,7 +177,7 @@ class World:
     async def advance_delivered(
         self,
         request: access_pb2.AdvanceDeliveredRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> access_pb2.AdvanceDeliveredResponse:
         self.delivering.set()
         await self.deliver.wait()
@@ -189,7 +189,7 @@ class World:
     async def who_blocked(
         self,
         request: access_pb2.WhoBlockedRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> access_pb2.WhoBlockedResponse:
         by = [user_id for user_id in request.by_user_ids if (user_id, request.user_id) in self.blocks]
         return access_pb2.WhoBlockedResponse(by_user_ids=by)
@@ -197,7 +197,7 @@ class World:
     async def announce_typing(
         self,
         request: presence_pb2.AnnounceTypingRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> presence_pb2.AnnounceTypingResponse:
         self.typed += [signal.user_id for signal in request.signals]
         return presence_pb2.AnnounceTypingResponse()
@@ -205,7 +205,7 @@ class World:
     async def get_presence(
         self,
         request: presence_pb2.GetPresenceRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> presence_pb2.GetPresenceResponse:
         return presence_pb2.GetPresenceResponse(presences=[self._presence(user_id) for user_id in request.user_ids])
 
@@ -230,7 +230,7 @@ class World:
     def _presence(self, user_id: str) -> session_pb2.Presence:
         return session_pb2.Presence(user_id=user_id, online=user_id in self.online)
 
-    async def heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:  # noqa: ARG002
+    async def heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:
         self.beginning.set()
         await self.begin.wait()
         logs = [self._log(key.log_id) for key in request.logs]
@@ -238,7 +238,7 @@ class World:
             heads=[log_pb2.Head(seq=log.head, policy_version=log.policy_version) for log in logs]
         )
 
-    async def read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:  # noqa: ARG002
+    async def read(self, request: log_pb2.ReadRequest, context: object) -> log_pb2.ReadResponse:
         log = self._log(request.log.log_id)
         to_seq = min(request.to_seq, log.head)
         events = log.events[request.from_seq - 1 : to_seq]
@@ -247,7 +247,7 @@ class World:
     async def open_inbox(
         self,
         request: access_pb2.OpenInboxRequest,
-        context: object,  # noqa: ARG002
+        context: object,
     ) -> AsyncIterator[access_pb2.OpenInboxResponse]:
         if request.channel_id in self.members:
             self.describing.set()

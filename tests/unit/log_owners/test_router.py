@@ -31,7 +31,7 @@ class Store(log_pb2_grpc.LogServiceServicer, owner_pb2_grpc.OwnerServiceServicer
         self.asked = 0
         self.listed = 0
 
-    async def Append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:  # noqa: ARG002, N802
+    async def Append(self, request: log_pb2.AppendRequest, context: object) -> log_pb2.AppendResponse:
         self.asked += 1
         if self.silent.is_set():
             await asyncio.sleep(60)
@@ -47,7 +47,7 @@ class Store(log_pb2_grpc.LogServiceServicer, owner_pb2_grpc.OwnerServiceServicer
         owners = [log_pb2.ShardOwner(shard=shard, address=self.shards.where(shard)) for shard in others]
         return log_pb2.AppendResponse(results=results, owners=owners)
 
-    async def Heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:  # noqa: ARG002, N802
+    async def Heads(self, request: log_pb2.HeadsRequest, context: object) -> log_pb2.HeadsResponse:
         self.asked += 1
         if self.silent.is_set():
             await asyncio.sleep(60)
@@ -55,10 +55,10 @@ class Store(log_pb2_grpc.LogServiceServicer, owner_pb2_grpc.OwnerServiceServicer
             heads = [log_pb2.Head(seq=self.lengths.get(log.log_id, 0)) for log in request.logs]
             return log_pb2.HeadsResponse(heads=heads)
 
-    async def ListOwners(  # noqa: N802
+    async def ListOwners(
         self,
-        request: owner_pb2.ListOwnersRequest,  # noqa: ARG002
-        context: object,  # noqa: ARG002
+        request: owner_pb2.ListOwnersRequest,
+        context: object,
     ) -> owner_pb2.ListOwnersResponse:
         self.listed += 1
         if self.silent.is_set():

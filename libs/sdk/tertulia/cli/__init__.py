@@ -106,6 +106,11 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
     try:
         build()()
+    except OSError as error:  # nothing that a server said: a full disk, a terminal that has gone
+        if os.environ.get("TERTULIA_DEBUG"):
+            raise
+        complain(f"failed: {error}")
+        sys.exit(FAILED)
     except Exception as error:
         if os.environ.get("TERTULIA_DEBUG"):
             raise
