@@ -38,7 +38,7 @@ proto: gen/.made ## generate the Python stubs of protos/
 
 node_modules/.made: package-lock.json package.json $(SDK_WEB)/package.json $(WEB_CLIENT)/package.json .venv/.installed
 	@echo "installing what the web client is made of into node_modules …"
-	@$(NODE) npm ci --silent
+	@$(NODE) npm ci --loglevel=error --no-progress > /dev/null
 	@touch $@
 
 $(SDK_WEB)/src/gen/.made: $(PUBLIC_PROTOS) $(SDK_WEB)/buf.gen.yaml node_modules/.made
