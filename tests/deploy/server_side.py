@@ -80,6 +80,22 @@ def _name(document: Manifest) -> None:
     document["metadata"]["name"] = "Not A Name"
 
 
+def _no_class(document: Manifest) -> None:
+    del document["spec"]["gatewayClassName"]
+
+
+def _hostname(document: Manifest) -> None:
+    document["spec"]["hostnames"] = ["not a name"]
+
+
+def _no_target(document: Manifest) -> None:
+    document["spec"]["scaleTargetRef"] = {}
+
+
+def _no_endpoints(document: Manifest) -> None:
+    del document["spec"]["endpoints"]
+
+
 BROKEN: Mapping[str, Callable[[Manifest], None]] = {
     "Deployment": _selector,
     "StatefulSet": _more_than_allowed,
@@ -94,6 +110,11 @@ BROKEN: Mapping[str, Callable[[Manifest], None]] = {
     "PriorityClass": _value,
     "ServiceAccount": _name,
     "Namespace": _name,
+    "Gateway": _no_class,
+    "GRPCRoute": _hostname,
+    "HTTPRoute": _hostname,
+    "ScaledObject": _no_target,
+    "ServiceMonitor": _no_endpoints,
 }
 """What a server refuses of each kind."""
 
