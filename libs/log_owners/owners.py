@@ -19,7 +19,8 @@ ANYBODY = ""
 """The address of whoever is asked first, and of all as long as one process owns everything."""
 
 _ASK_SECONDS = 1.0
-_LATER_SECONDS = 0.05  # how much later than the first one others are still heard
+_LATER_SECONDS = 0.2
+"""How much later than the first one others are still heard. Who has just taken shards over says so best, and recovers logs meanwhile."""
 
 
 class Owners:
