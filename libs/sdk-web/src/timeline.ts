@@ -19,7 +19,7 @@ import { apply, targets } from "./states.js";
 const PAGE = 60; // more than a tall screen shows
 const FILL_PAGE = 1_000;
 const MAX_FILL = 2_000; // a longer hole is not filled: the window is fetched anew
-const MAX_MESSAGES = 4_000; // what is farther from the eye is dropped, and fetched again when it is wanted
+const MAX_MESSAGES = 1_000; // what is farther from the eye is dropped, and fetched again when it is wanted
 const MAX_EMPTY_PAGES = 20; // pages that the server ended before it found a message
 
 type Anchor = MessageInitShape<typeof ListMessagesRequestSchema>["anchor"];
@@ -191,14 +191,13 @@ export class Timeline {
     const position = this.#position ?? 0;
     this.#position = toSeq;
     const view = this.#view.value;
-    const settled = settle(
+    const newer = view.newer || view.messages.length + events.length > MAX_MESSAGES; // who is at the end has them loaded
+    const messages = settle(
       view.messages,
       events.filter(({ seq }) => Number(seq) > position),
-      !view.newer,
+      !newer,
     );
-    if (settled === view.messages) return;
-    const messages = settled.slice(-MAX_MESSAGES);
-    this.#view.value = { ...view, messages, older: view.older || messages.length < settled.length };
+    if (messages !== view.messages || newer !== view.newer) this.#view.value = { ...view, messages, newer };
   }
 
   /** Fetch what did not come. One at a time; what comes meanwhile is fetched, too. */

@@ -48,6 +48,31 @@ describe("a timeline", () => {
     );
   });
 
+  test("holds a thousand messages, wherever one scrolls and whatever is said", async () => {
+    const room = plaza(1_500);
+    const ann = await here.join("ann");
+    ann.markRead("plaza", 1_501, 1_500);
+    const { timeline } = await opened(ann, "plaza");
+    const seen = new Set<number>();
+    const ends = () => [0, -1].map((at) => timeline.view.value.messages.at(at)?.messageCount);
+    const dispose = effect(() => {
+      const { messages } = timeline.view.value;
+      expect(messages.length).toBeLessThanOrEqual(1_000);
+      for (const { messageCount } of messages) seen.add(messageCount);
+    });
+    while (timeline.view.value.older) await timeline.loadOlder();
+    expect(ends()).toEqual([1, 1_000]);
+    while (timeline.view.value.newer) await timeline.loadNewer();
+    expect(ends()).toEqual([501, 1_500]);
+    here.server.say(room, "bob", "too much for one that is full");
+    await until(() => timeline.view.value.newer);
+    expect(ends()).toEqual([501, 1_500]);
+    await timeline.loadNewer();
+    expect(ends()).toEqual([502, 1_501]);
+    expect(seen.size).toBe(1_501);
+    dispose();
+  });
+
   test("opens at the first unread message and goes forward to the newest, then on live", async () => {
     const room = plaza(300);
     const ann = await here.join("ann");

@@ -68,7 +68,6 @@ export function Composer({ channel, conversation, replyTo, editing }: Props) {
     }
     write("");
     replyTo.value = undefined;
-    if (conversation.timeline.view.peek().newer) void conversation.timeline.toLatest();
     const sent = await attempt(() => conversation.send({ text: words, mentions, replyToSeq: quoted?.seq ?? 0 }));
     if (!sent) write(words);
   };

@@ -1,17 +1,18 @@
-/** The messages of a conversation, only those in view in the document, however many there are. */
+/** The messages of a conversation: which are loaded, which are read, and where to go among them. */
 
 import { type Signal, useComputed } from "@preact/signals";
 import { type Conversation, type Message, type MyChannel, unreadCount } from "@tertulia/sdk-web";
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { Virtualizer, type VirtualizerHandle } from "virtua";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useApp } from "../state.ts";
 import { dayOf, t } from "../text/index.ts";
 import { Icon } from "./icons.tsx";
 import { MessageView, PendingView } from "./message.tsx";
 import { type Row, rowsOf } from "./rows.ts";
+import { belowIn, messagesIn, useScrolling } from "./scrolling.ts";
 
-const NEAR_PX = 900; // from an end of what is loaded: time to load more
-const BOTTOM_PX = 60; // so close to the end counts as at the end
+const NEAR_ROWS = 20; // that are loaded and not in the document: time to load more
+const SEEN_PX = 30; // of a message in view: it is read
+const FLASH_MS = 1_600; // as long as the animation
 
 export interface ListProps {
   readonly channel: MyChannel;
@@ -25,118 +26,76 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
   const { timeline, channelId, unreadAfterSeq } = conversation;
   const view = timeline.view.value;
   const pending = useComputed(() => client.outbox.entries.value.filter((entry) => entry.channelId === channelId)).value;
-  const shownPending = view.newer ? [] : pending;
-  const rows = rowsOf(view.messages, shownPending, unreadAfterSeq, client.me.value);
-
-  const list = useRef<VirtualizerHandle>(null);
-  const scroller = useRef<HTMLDivElement>(null);
-  const atBottom = useRef(true);
-  const previous = useRef<readonly Row[]>([]);
-  const wanted = useRef<number | undefined>(undefined); // a seq that a jump goes to
+  const me = client.me.value;
+  const rows = useMemo(
+    () => rowsOf(view.messages, view.newer ? [] : pending, unreadAfterSeq, view.older, me),
+    [view.messages, view.newer, view.older, pending, unreadAfterSeq, me],
+  );
+  const { box, content, shown, before, after, go, onScroll } = useScrolling(rows, !view.newer);
   const [away, setAway] = useState(false);
   const [flash, setFlash] = useState(0);
 
-  const isPrepend = prepended(previous.current, rows);
-
-  const read = useCallback(() => {
-    const handle = list.current;
-    if (handle === null || document.visibilityState !== "visible" || !document.hasFocus()) return;
-    const until = handle.scrollOffset + handle.viewportSize;
-    const last = rowsNow.current.findLast(
-      (row, index) => row.kind === "message" && handle.getItemOffset(index) + BOTTOM_PX / 2 < until,
-    );
-    if (last?.kind === "message" && !timeline.view.peek().stale) conversation.markRead(last.message);
-  }, [conversation]);
-
-  const rowsNow = useRef(rows);
-  rowsNow.current = rows;
-
-  // where the list stands after its rows changed: at a jump's target, at the end, or where it was
-  useLayoutEffect(() => {
-    const handle = list.current;
-    const had = previous.current;
-    previous.current = rows;
-    if (handle === null || rows.length === 0 || view.loading === "window") return;
-    const isNew = had.length === 0 || !rows.some(({ key }) => key === had[0]?.key || key === had.at(-1)?.key);
-    if (wanted.current !== undefined || isNew) {
-      const unread = rows.findIndex(({ kind }) => kind === "unread");
-      const target = wanted.current;
-      const at = target === undefined ? unread : rows.findIndex((row) => row.key === String(target));
-      wanted.current = undefined;
-      if (at >= 0) handle.scrollToIndex(at, { align: target === undefined ? "start" : "center" });
-      else handle.scrollToIndex(rows.length - 1, { align: "end" });
-      atBottom.current = at < 0;
-      if (target !== undefined) setFlash(target);
-    } else if (atBottom.current || (rows.at(-1)?.kind === "pending" && had.at(-1)?.key !== rows.at(-1)?.key))
-      handle.scrollToIndex(rows.length - 1, { align: "end" });
-  }, [rows.length, view]);
-
-  // also where nobody scrolls: who stands at the very top makes no event any more
-  const loadMore = useCallback(() => {
-    const handle = list.current;
-    const { loading, messages, error } = timeline.view.peek();
-    if (handle === null || loading !== "nothing" || messages.length === 0 || error !== undefined) return;
-    if (handle.scrollOffset < NEAR_PX) void timeline.loadOlder();
-    else if (handle.scrollSize - handle.viewportSize - handle.scrollOffset < NEAR_PX) void timeline.loadNewer();
-  }, [timeline]);
+  const look = () => {
+    const element = box.current;
+    if (element === null) return;
+    setAway(view.newer || belowIn(element) > element.clientHeight);
+    if (view.stale || document.visibilityState !== "visible" || !document.hasFocus()) return;
+    const line = element.getBoundingClientRect().bottom - SEEN_PX;
+    const seen = messagesIn(element).findLast((message) => message.getBoundingClientRect().top < line);
+    const message = view.messages.find(({ seq }) => seq === Number(seen?.dataset["seq"]));
+    if (message !== undefined) conversation.markRead(message);
+  };
 
   useEffect(() => {
-    const timer = setTimeout(() => {
-      loadMore();
-      read();
-    }, 50); // after the list has laid itself out
-    addEventListener("focus", read);
-    document.addEventListener("visibilitychange", read);
+    look();
+    addEventListener("focus", look);
+    document.addEventListener("visibilitychange", look);
     return () => {
-      clearTimeout(timer);
-      removeEventListener("focus", read);
-      document.removeEventListener("visibilitychange", read);
+      removeEventListener("focus", look);
+      document.removeEventListener("visibilitychange", look);
     };
   });
 
   useEffect(() => {
+    if (view.loading !== "nothing" || view.error !== undefined) return;
+    if (view.older && before < NEAR_ROWS) void timeline.loadOlder();
+    else if (view.newer && after < NEAR_ROWS) void timeline.loadNewer();
+  }, [view, before < NEAR_ROWS, after < NEAR_ROWS]);
+
+  useEffect(() => {
     if (flash === 0) return;
-    const timer = setTimeout(() => setFlash(0), 1_600);
+    const timer = setTimeout(() => setFlash(0), FLASH_MS);
     return () => clearTimeout(timer);
   }, [flash]);
 
-  const onScroll = (offset: number) => {
-    const handle = list.current;
-    if (handle === null) return;
-    const below = handle.scrollSize - handle.viewportSize - offset;
-    const { newer } = timeline.view.peek();
-    atBottom.current = below < BOTTOM_PX && !newer;
-    setAway(below > handle.viewportSize || newer);
-    loadMore();
-    read();
-  };
-
   const jump = useCallback(
-    (seq: number) => {
-      wanted.current = seq;
-      const at = rowsNow.current.findIndex((row) => row.key === String(seq));
-      if (at < 0) void timeline.toSeq(seq);
-      else {
-        wanted.current = undefined;
-        list.current?.scrollToIndex(at, { align: "center" });
-        setFlash(seq);
-      }
+    async (seq: number) => {
+      if (!timeline.view.peek().messages.some((message) => message.seq === seq)) await timeline.toSeq(seq);
+      go({ seq, align: "center" });
+      setFlash(seq);
     },
     [timeline],
   );
 
-  const toLatest = () => {
-    atBottom.current = true;
-    if (view.newer) void timeline.toLatest();
-    else list.current?.scrollToIndex(rows.length - 1, { align: "end" });
+  const toLatest = async () => {
+    if (timeline.view.peek().newer) await timeline.toLatest();
+    go("end");
   };
+
+  // who says something sees it
+  const newest = pending.at(-1)?.clientId;
+  const wasNewest = useRef(newest);
+  useLayoutEffect(() => {
+    if (newest !== undefined && newest !== wasNewest.current) void toLatest();
+    wasNewest.current = newest;
+  }, [newest]);
 
   const unread = unreadCount(channel);
   const isEmpty = rows.length === 0 && view.loading === "nothing" && view.error === undefined;
   return (
     <div class="messages">
       <div
-        ref={scroller}
+        ref={box}
         class="scroller"
         role="log"
         aria-live="off"
@@ -144,10 +103,14 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
         tabIndex={0}
         onKeyDown={walk}
+        onScroll={() => {
+          onScroll();
+          look();
+        }}
       >
         <div class="spring" />
-        <Virtualizer ref={list} shift={isPrepend} onScroll={onScroll} scrollRef={scroller} startMargin={0}>
-          {rows.map((row) => (
+        <div ref={content} class="rows">
+          {shown.map((row) => (
             <RowView
               key={row.key}
               row={row}
@@ -159,7 +122,7 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
               jump={jump}
             />
           ))}
-        </Virtualizer>
+        </div>
       </div>
       {view.loading === "older" && <div class="loading-more" role="status" aria-label={t("connecting")} />}
       {view.loading === "window" && rows.length === 0 && <div class="loading-window" />}
@@ -183,7 +146,7 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
           class="to-latest"
           aria-label={t("jumpToLatest")}
           title={t("jumpToLatest")}
-          onClick={toLatest}
+          onClick={() => void toLatest()}
         >
           {unread > 0 && <span class="badge">{unread > 99 ? "99+" : unread}</span>}
           <Icon name="down" />
@@ -213,14 +176,6 @@ function RowView(props: ListProps & { row: Row; flash: boolean; jump: (seq: numb
     case "pending":
       return <PendingView pending={row.pending} first={row.first} />;
   }
-}
-
-/** Whether rows were put before those that were there. */
-function prepended(had: readonly Row[], now: readonly Row[]): boolean {
-  const first = had.find(({ kind }) => kind === "message")?.key;
-  if (first === undefined) return false;
-  const before = had.findIndex(({ key }) => key === first);
-  return now.findIndex(({ key }) => key === first) > before;
 }
 
 /** Arrows go from message to message. */

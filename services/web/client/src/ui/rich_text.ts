@@ -34,6 +34,8 @@ function trimmed(link: string): string {
 }
 
 function mentionsIn(text: string, names: ReadonlyMap<string, string>): Part[] {
+  if (text === "") return [];
+  if (names.size === 0) return [{ kind: "text", text }];
   const parts: Part[] = [];
   let plain = "";
   for (let at = 0; at < text.length; ) {

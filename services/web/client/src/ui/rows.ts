@@ -3,17 +3,13 @@
 import type { Message, Pending } from "@tertulia/sdk-web";
 import { dayKey } from "../text/index.ts";
 
-export type Row =
-  | { readonly kind: "day"; readonly key: string; readonly timeMs: number }
-  | { readonly kind: "unread"; readonly key: string }
-  | {
-      readonly kind: "message";
-      readonly key: string;
-      readonly message: Message;
-      readonly first: boolean;
-      readonly last: boolean;
-    }
-  | { readonly kind: "pending"; readonly key: string; readonly pending: Pending; readonly first: boolean };
+/** `seq`: of the message that a row is, or stands before; what has none so far comes after all others. */
+export type Row = { readonly key: string; readonly seq: number } & (
+  | { readonly kind: "day"; readonly timeMs: number }
+  | { readonly kind: "unread" }
+  | { readonly kind: "message"; readonly message: Message; readonly first: boolean; readonly last: boolean }
+  | { readonly kind: "pending"; readonly pending: Pending; readonly first: boolean }
+);
 
 /** Messages of one author within so much time stand together. */
 const GROUP_MS = 5 * 60_000;
@@ -22,36 +18,35 @@ export function rowsOf(
   messages: readonly Message[],
   pending: readonly Pending[],
   unreadAfterSeq: number,
+  older: boolean,
   me: string,
 ): Row[] {
   const rows: Row[] = [];
-  let unreadShown = unreadAfterSeq === 0;
+  const isFarther = older && (messages[0]?.seq ?? 0) > unreadAfterSeq; // the first unread message is before these
+  let unreadShown = unreadAfterSeq === 0 || isFarther;
+  const days = messages.map(({ timeMs }) => dayKey(timeMs));
   messages.forEach((message, index) => {
-    const before = messages[index - 1];
-    const after = messages[index + 1];
-    const newDay = before === undefined || dayKey(before.timeMs) !== dayKey(message.timeMs);
-    if (newDay) rows.push({ kind: "day", key: `day ${dayKey(message.timeMs)} ${message.seq}`, timeMs: message.timeMs });
-    let first = newDay || !together(before, message);
-    if (!unreadShown && message.seq > unreadAfterSeq && message.author !== me) {
-      rows.push({ kind: "unread", key: "unread" });
+    const { seq, timeMs } = message;
+    const day = days[index];
+    const newDay = days[index - 1] !== day;
+    if (newDay) rows.push({ kind: "day", key: `day ${day} ${seq}`, seq, timeMs });
+    let first = newDay || !together(messages[index - 1], message);
+    if (!unreadShown && seq > unreadAfterSeq && message.author !== me) {
+      rows.push({ kind: "unread", key: "unread", seq });
       unreadShown = true;
       first = true;
     }
-    const last = after === undefined || !together(message, after);
-    rows.push({ kind: "message", key: String(message.seq), message, first, last });
+    const last = days[index + 1] !== day || !together(message, messages[index + 1]);
+    rows.push({ kind: "message", key: String(seq), seq, message, first, last });
   });
   pending.forEach((entry, index) => {
     const first = index === 0 && messages.at(-1)?.author !== me;
-    rows.push({ kind: "pending", key: entry.clientId, pending: entry, first });
+    rows.push({ kind: "pending", key: entry.clientId, seq: Number.POSITIVE_INFINITY, pending: entry, first });
   });
   return rows;
 }
 
-function together(a: Message | undefined, b: Message): boolean {
-  return (
-    a !== undefined &&
-    a.author === b.author &&
-    Math.abs(b.timeMs - a.timeMs) < GROUP_MS &&
-    dayKey(a.timeMs) === dayKey(b.timeMs)
-  );
+/** Of one day. */
+function together(a: Message | undefined, b: Message | undefined): boolean {
+  return a !== undefined && b !== undefined && a.author === b.author && Math.abs(b.timeMs - a.timeMs) < GROUP_MS;
 }
