@@ -6,8 +6,11 @@ import { EMBEDDED, loadConfig, login, logout } from "./login.ts";
 import { theme, wear } from "./state.ts";
 import "./style/base.css";
 import "./style/inbox.css";
-import "./style/messages.css";
-import "./style/parts.css";
+import "./style/chat.css";
+import "./style/message.css";
+import "./style/composer.css";
+import "./style/dialogs.css";
+import "./style/details.css";
 import { language, speak, t } from "./text/index.ts";
 import { Root } from "./ui/app.tsx";
 
