@@ -64,7 +64,9 @@ function initials(label: string): string {
 
 /** The colour of somebody, wherever they stand. */
 export function hueOf(seed: string): number {
-  let hash = 0;
-  for (const character of seed) hash = (Math.imul(hash, 31) + (character.codePointAt(0) ?? 0)) >>> 0;
-  return HUES[(hash ^ (hash >>> 15)) % HUES.length] ?? 0;
+  let hash = 2_166_136_261; // FNV-1a, stirred: its last bits alone would tell few apart
+  for (const character of seed) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 16_777_619);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = (hash ^ (hash >>> 13)) >>> 0;
+  return HUES[hash % HUES.length] ?? 0;
 }
