@@ -19,6 +19,7 @@ import tertulia
 from tertulia.chat.v1 import session_pb2
 from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 
+from tests.bench.job import pace_ms
 from tests.bench.processes import cpu, difference, memory
 from tests.support.ports import until
 from tests.support.stack import running_stack
@@ -117,6 +118,8 @@ async def _measure(streams: int, rate: float, seconds: float, *, json: bool) -> 
         for number in range(sends):
             await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
             sending = asyncio.create_task(speaker.send(_CHANNEL, f"<{number}>{_TEXT}"))
+            if number == sends // 2:
+                pace = pace_ms()  # while everything works
         await sending
         mark = f"<{sends - 1}>".encode()
         await until(lambda: all(one.texts(mark) for one in listeners), "everybody has the last message")
@@ -135,7 +138,8 @@ async def _measure(streams: int, rate: float, seconds: float, *, json: bool) -> 
     deliveries = sends * streams
     cost = {name: seconds_used / deliveries * 1_000 for name, seconds_used in bill.items()}
     print(
-        f"{'JSON' if json else 'binary'}: {streams} streams, {sends} messages in {took:.1f} s, {deliveries} deliveries"
+        f"{'JSON' if json else 'binary'}: {streams} streams, {sends} messages in {took:.1f} s, {deliveries} deliveries; "
+        f"pace {pace:.1f} ms"
     )
     for name, value in cost.items():
         print(f"  {name}: {value:.4f} CPU-s per 1,000 deliveries")
