@@ -258,6 +258,6 @@ def connect(
     addresses = listed(address)
     if (token is None) == (token_provider is None):
         raise ValueError("connect needs a token or a token_provider")
-    if not addresses or event_buffer < 1:
-        raise ValueError("connect needs an address, and room for at least one event")
+    if event_buffer < 1:
+        raise ValueError("connect needs room for at least one event")
     return Client(addresses, Tokens(token, token_provider), credentials, event_buffer, connect_timeout, receipts)
