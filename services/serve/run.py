@@ -122,10 +122,12 @@ def _ready_text(options: Options, ports: Ports, places: Places, pids: Mapping[st
 
 
 async def _make_people(gateway: str) -> None:
-    """Those whose links are shown, if they are not there yet."""
+    """Those whose links are shown, and a conversation for them to open, if they are not there yet."""
     try:
         async with tertulia.connect(gateway, token=Secret.parse(DEVELOPMENT_SECRET).server_token()) as server:
             await server.users.ensure(_PEOPLE)
+            one, other = _PEOPLE
+            await server.acting_for(one).channels.create_direct(other)
     except tertulia.TertuliaError as error:
         _tell(f"could not make {' and '.join(_PEOPLE)}: {error}")
 

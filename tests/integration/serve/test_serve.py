@@ -8,13 +8,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+import tertulia
 from tertulia.chat.v1 import channel_pb2
+from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 
 from services.serve.ready import grpc_serving
 from tests.support.api import Refusal, api
 from tests.support.ports import answers, until
 from tests.support.stack import COMMAND, SERVICES, Stack, running_stack
 
+_SECRET = Secret.parse(DEVELOPMENT_SECRET)
 PARTS = ("nats-server", *SERVICES)
 
 
@@ -49,7 +52,9 @@ async def refusal(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-async def test_it_says_ready_once_and_leaves_no_process_behind(tmp_path: Path, signal_number: signal.Signals) -> None:
+async def test_it_says_ready_once_has_two_who_can_talk_and_leaves_no_process_behind(
+    tmp_path: Path, signal_number: signal.Signals
+) -> None:
     process = await serve("--port", "0", "--data", str(tmp_path / "data"))
     assert process.stdout is not None
     async with asyncio.timeout(60):
@@ -57,6 +62,8 @@ async def test_it_says_ready_once_and_leaves_no_process_behind(tmp_path: Path, s
         assert line.startswith(b"ready ")
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) == len(PARTS)
+        async with tertulia.connect(line.split()[2].decode(), token=_SECRET.user_token("bob")) as bob:
+            assert [channel.peer async for channel in bob.channels.mine()] == ["alice"]
         process.send_signal(signal_number)
         out, err = await process.communicate()
     assert (process.returncode, err.decode()) == (0, "stopping …\n")
