@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from tertulia.chat.v1 import message_pb2
@@ -53,6 +53,8 @@ class Crowd:
         self._stop = asyncio.Event()
         self._people: dict[str, Person] = {}
         self._tails: list[Tail] = []
+        self.away: list[str] = []
+        """Whose session had not got as far as the last word when all was over."""
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -120,9 +122,16 @@ class Crowd:
         }
         deadline = self.recorder.now() + self._patience_seconds
         while self.recorder.now() < deadline:
-            if all(tail.positions.get(channel, 0) >= seq for tail in self._tails for channel, seq in heads.items()):
+            self.away = self._behind(heads)
+            if not self.away:
                 return
             await asyncio.sleep(0.05)
+
+    def _behind(self, heads: Mapping[str, int]) -> list[str]:
+        """Of each session, tail or device, that lacks something of what was said, the user."""
+        sessions = [(tail.user, tail.positions) for tail in self._tails]
+        sessions += [(name, seen) for name, who in self._people.items() for seen in who.seen_by_devices()]
+        return [user for user, seen in sessions if any(seen.get(channel, 0) < seq for channel, seq in heads.items())]
 
     @property
     def sessions(self) -> int:

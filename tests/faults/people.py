@@ -163,6 +163,10 @@ class Person:
         self._recorder.end(operation)
         return page.events[0].seq if page is not None and page.older_page_token else 0
 
+    def seen_by_devices(self) -> list[dict[str, int]]:
+        """By device: the newest event of each channel that its session was told of."""
+        return [{channel: mine.head_seq for channel, mine in device.joined.items()} for device in self._devices]
+
     def _seen(self, channel: str) -> int:
         mine = self._devices[0].joined.get(channel)
         return mine.head_seq if mine is not None else 0

@@ -20,6 +20,8 @@ class Workload(NamedTuple):
     """All tails lose their connections together, again and again."""
     membership: bool = False
     """Guests are removed and added again."""
+    pause_seconds: tuple[float, float] = (0.0, 0.03)
+    """From the least to the most, between two deeds of one person."""
 
 
 _ALWAYS = {"send": 50, "edit": 12, "delete": 14, "page": 4}
@@ -34,7 +36,6 @@ ALL = Workload("all", {**_ALWAYS, "page": 12, "mark": 12, "list": 4, "own": 8}, 
 WORKLOADS = {each.name: each for each in (TALK, PAGE, AMEND, RECEIPTS, MEMBERS, RECONNECT, ALL)}
 
 _RECENT = 60  # messages of a channel that edits and deletions are for
-_PAUSE_SECONDS = (0.0, 0.03)  # between two deeds of one person
 _STORM_SECONDS = (1.0, 2.5)  # between two storms of reconnects
 _CHANGE_SECONDS = (0.1, 0.5)  # between two changes of membership
 
@@ -74,7 +75,7 @@ async def talk(person: Person, workload: Workload, board: Board, rng: random.Ran
         number += 1
         channel = rng.choice(board.channels)
         await _do(rng.choices(deeds, weights)[0], person, channel, board, rng, number)
-        await asyncio.sleep(rng.uniform(*_PAUSE_SECONDS))
+        await asyncio.sleep(rng.uniform(*workload.pause_seconds))
 
 
 async def _do(deed: str, person: Person, channel: str, board: Board, rng: random.Random, number: int) -> None:
