@@ -9,6 +9,7 @@ _WRITES_ITS_ROOT = {"cassandra"}
 """Whose images write beside their configuration at the start. Only the dev overlay has such a one."""
 
 _UNITS = {"m": Fraction(1, 1000), "": Fraction(1), "Ki": Fraction(2**10), "Mi": Fraction(2**20), "Gi": Fraction(2**30)}
+_SPREAD_BY = ["app.kubernetes.io/name", "pod-template-hash"]
 _QUESTIONS = {"startupProbe": "startup", "readinessProbe": "readiness", "livenessProbe": "liveness"}
 
 
@@ -91,12 +92,12 @@ def amount(quantity: str) -> Fraction:
 
 
 def pods_are_spread(documents: Documents) -> Iterator[str]:
-    """Over zones and nodes, each service by itself."""
+    """Over zones and nodes, each service by itself, and of it each revision: what a rollout makes is not spread by what it takes away."""
     for workload in documents.serving():
         spread = {rule["topologyKey"]: rule for rule in pod_of(workload).get("topologySpreadConstraints", [])}
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname"):
             rule = spread.get(key, {})
-            if rule.get("matchLabelKeys") != ["app.kubernetes.io/name"] or rule.get("maxSkew") != 1:
+            if rule.get("matchLabelKeys") != _SPREAD_BY or rule.get("maxSkew") != 1:
                 yield f"{told(workload)}: is not spread over {key}"
 
 

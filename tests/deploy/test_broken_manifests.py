@@ -184,6 +184,11 @@ def services_are_counted_together(documents: Documents) -> None:
     del pod_of(gateway(documents))["topologySpreadConstraints"][1]["matchLabelKeys"]
 
 
+@breaks("pods_are_spread")
+def a_rollout_leaves_all_pods_on_one_node(documents: Documents) -> None:
+    pod_of(gateway(documents))["topologySpreadConstraints"][1]["matchLabelKeys"].remove("pod-template-hash")
+
+
 @breaks("pods_have_a_priority_that_exists")
 def the_priority_class_is_not_applied(documents: Documents) -> Documents:
     return documents.without(*documents.of("PriorityClass"))
