@@ -54,7 +54,7 @@ class Feed:
     held. Nothing here waits: `fill(feed)` is called when `cursor` is below `head`, and is to read the log and `apply` it.
     """
 
-    __slots__ = ("_fill", "_held", "_held_bytes", "_readers", "_recorders", "_stats", "_tail", "_tail_bytes", "cursor",
+    __slots__ = ("_deletion_seq", "_fill", "_held", "_held_bytes", "_readers", "_recorders", "_stats", "_tail", "_tail_bytes", "cursor",
                  "head", "holders", "log", "policy_version", "started")  # fmt: skip
 
     def __init__(self, log: LogName, fill: Callable[["Feed"], None], stats: Stats) -> None:
@@ -66,6 +66,8 @@ class Feed:
         self.started = False
         self.holders = 0
         """How many sessions keep this feed. Kept by the hub."""
+        self._deletion_seq = 0
+        """Of the newest deletion that was heard of."""
         self._fill = fill
         self._stats = stats
         self._readers: dict[Reader, Push] = {}
@@ -88,17 +90,21 @@ class Feed:
         """A doorbell was heard: late, early, twice, or just in time."""
         if segment.control is not None and segment.control.HasField("message_deleted"):
             self._forget_bytes()
+            self._deletion_seq = max(self._deletion_seq, segment.to_seq)
         if segment.to_seq <= self.cursor:
             return
-        if segment.to_seq > self.head:
-            self.head = segment.to_seq
-        if self.started and segment.from_seq <= self.cursor + 1:
-            self._pass_on(segment)
-            if self._held:
-                self._pass_on_held()
+        if segment.to_seq < self._deletion_seq:  # it may hold what was deleted: what is there now is in the log
+            self._fill_if_behind()
             return
+        if segment.to_seq >= self.head:
+            self.head = segment.to_seq
+            if self.started and segment.from_seq <= self.cursor + 1:
+                self._forget_held()  # nothing of it is above
+                self._pass_on(segment)
+                return
         self._hold(segment)
-        self._fill_if_behind()
+        if self.started and self._pass_on_held() < segment.from_seq - 1:
+            self._fill_if_behind()
 
     def apply(self, segments: list[Segment]) -> None:
         """What `fill` has read."""
@@ -107,10 +113,14 @@ class Feed:
                 self._pass_on(segment)
         self._pass_on_held()
 
-    def check(self, head_seq: int) -> None:
-        """The log's head is known to be at least this."""
+    def expect(self, head_seq: int) -> None:
+        """The log's head is known to be at least this; doorbells of it may be on their way."""
         if head_seq > self.head:
             self.head = head_seq
+
+    def check(self, head_seq: int) -> None:
+        """The log's head is known to be at least this, and doorbells of it would have been heard."""
+        self.expect(head_seq)
         self._fill_if_behind()
 
     def behind(self) -> int:
@@ -157,7 +167,7 @@ class Feed:
         if not self.started:
             return False
         if reader.position < self.cursor:
-            if not self._tail or self._tail[0].from_seq > reader.position + 1:
+            if not self._tail or self._tail[0].from_seq > reader.position + 1 or self.behind():
                 return False
             for segment in self._tail:
                 if segment.to_seq > reader.position:
@@ -207,12 +217,25 @@ class Feed:
             self._held[segment.from_seq] = segment
             self._held_bytes += len(segment.frame)
 
-    def _pass_on_held(self) -> None:
-        while self._held and (from_seq := min(self._held)) <= self.cursor + 1:
-            segment = self._held.pop(from_seq)
-            self._held_bytes -= len(segment.frame)
-            if segment.to_seq > self.cursor:
-                self._pass_on(segment)
+    def _pass_on_held(self) -> int:
+        """Pass on what is held if it reaches the head. Returns how far it reaches without a gap.
+
+        Where more is known than was heard, a deletion may be what was not heard: its target's text, late on the bus, would be
+        shown to who came after it (I6).
+        """
+        reached = self.cursor
+        following: list[Segment] = []
+        for from_seq in sorted(self._held):
+            if from_seq > reached + 1:
+                break
+            following.append(self._held[from_seq])
+            reached = max(reached, following[-1].to_seq)
+        if reached >= self.head:
+            self._forget_held()
+            for segment in following:
+                if segment.to_seq > self.cursor:
+                    self._pass_on(segment)
+        return reached
 
     def _fill_if_behind(self) -> None:
         if self.started and self.cursor < self.head:

@@ -79,6 +79,13 @@ class Hub:
                     raise unavailable("the log")
                 await asyncio.shield(future)
 
+    def expect(self, feed: Feed, head_seq: int) -> None:
+        """Somebody was told of this head: nothing older is passed on from the bus without all that lies between (I6), and if that
+        does not come soon, it is fetched."""
+        if head_seq > feed.cursor:
+            feed.expect(head_seq)
+            asyncio.get_running_loop().call_later(DOORBELL_GRACE_SECONDS, feed.check, head_seq)
+
     def policy_version(self, log_id: bytes) -> int:
         """The newest policy version heard of a log; 0: nothing is heard here."""
         feed = self._feeds.get(log_id)

@@ -109,7 +109,8 @@ class SessionLogs:
                 for mine in part.channels
             ]
             await self._sources.hub.started([reader.feed for reader in readers])
-        for mine in part.channels:
+        for mine, reader in zip(part.channels, readers, strict=True):
+            self._sources.hub.expect(reader.feed, mine.head_seq)
             self._tell(session_pb2.Notice(channel=mine))
         return True
 
@@ -229,6 +230,7 @@ class SessionLogs:
         if mine is None:
             return  # removed meanwhile; another entry tells if the user was added again
         feed = await self._started(mine.channel.log_id)
+        self._sources.hub.expect(feed, mine.head_seq)
         begin = min(joined_seq - 1, mine.head_seq) if joined_seq else mine.head_seq
         held = min(self._left.pop(mine.channel.log_id, begin), begin)
         reader = self._read_channel(mine, feed, held)

@@ -287,6 +287,48 @@ def test_a_deletion_that_is_rung_early_forgets_what_waits_before_it() -> None:
     assert reader.last == 3
 
 
+def test_what_is_late_on_the_bus_is_not_passed_on_before_all_that_is_known_to_follow_it() -> None:
+    log = MemoryLog()
+    feed, wanted = _feed(log)
+    log.say("secret")
+    log.say()
+    bells = log.doorbells(1, 2)
+    log.delete(1)
+    feed.expect(log.head)  # who comes now was told so, and must not be shown the secret
+    reader = _reader(feed, log)
+    for bell in bells:
+        feed.ring(bell)
+    assert (reader.ranges, wanted) == ([], []), "the rest may be on its way"
+    feed.ring(log.doorbells(3, 3)[0])
+    assert (reader.ranges, wanted) == ([], [feed]), "the rest was a deletion: it is read from the log"
+    feed.apply(log.segments(1, 3))
+    assert reader.last == 3
+
+
+def test_what_is_on_its_way_on_the_bus_is_not_fetched() -> None:
+    log = MemoryLog()
+    feed, wanted = _feed(log)
+    reader = _reader(feed, log)
+    log.say()
+    log.say()
+    feed.expect(2)
+    for bell in log.doorbells(1, 2):
+        feed.ring(bell)
+    assert (reader.last, wanted) == (2, [])
+
+
+def test_what_comes_after_the_deletion_that_followed_it_is_read_again() -> None:
+    log = MemoryLog()
+    feed, wanted = _feed(log)
+    reader = _reader(feed, log)
+    log.say("secret")
+    [secret] = log.doorbells(1, 1)
+    log.delete(1)
+    feed.ring(log.doorbells(2, 2)[0])
+    feed.ring(secret)
+    assert (reader.ranges, bool(wanted)) == ([], True)
+
+
 def test_a_deletion_that_is_found_in_the_log_forgets_the_bytes_before_it_too() -> None:
     log = MemoryLog()
     feed, _ = _feed(log)
