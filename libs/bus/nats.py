@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import nats
 import nats.errors
@@ -14,11 +15,13 @@ from nats.aio.transport import TcpTransport
 from prometheus_client import CollectorRegistry, Counter
 
 from libs.bus.port import MAX_PAYLOAD_BYTES, Bus, BusUnavailable, Subscription
+from libs.rpc.certificates import Certificates
 from libs.runtime.errors import CannotStart
 
 log = structlog.get_logger()
 
-_SCHEMES = ("nats://", "tls://")
+_TLS = "tls://"
+_SCHEMES = ("nats://", _TLS)
 _FLUSH_SECONDS = 5
 _RECONNECT_SECONDS = 0.2
 _PING_SECONDS = 2  # a third one after two without an answer is not sent: a dead connection is noticed within 6 s
@@ -35,10 +38,15 @@ class _Client(Client):
     It lets go of a connection that takes nothing any more (a dead network, a frozen server). nats-py closes the old connection
     first and waits until all that was written to it is sent. On such a connection that is when TCP gives up, some 15 minutes
     later.
+
+    Where TLS is asked for it does not go on without, and each handshake is done with the certificates of its time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificates: Certificates | None, *, over_tls: bool) -> None:
         super().__init__()
+        self._certificates = certificates
+        self._over_tls = over_tls
+        self._left = False
         self._handlers: dict[int, Callable[[bytes], None]] = {}
         self._no_queue: asyncio.Queue[Msg] = asyncio.Queue(1)
         """In the place of each subscription's own, which would not be used and takes 2 KiB."""
@@ -64,11 +72,31 @@ class _Client(Client):
             log.exception("bus_handler_failed", subject=subject.decode(errors="replace"))
 
     async def _connect_to_server(self, s: Srv) -> None:
-        if self.is_closed:
+        if self._left:
             # the cancellation of its tries was lost in one of them: wait_for of Python 3.11 takes an error that comes together
             # with it for the outcome, and nats-py tries again for ever
             raise asyncio.CancelledError
+        if self._certificates is not None:
+            self.options["tls"] = self._certificates.current().client
         await super()._connect_to_server(s)
+
+    async def close(self) -> None:
+        self._left = True
+        await super().close()
+
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except Exception:
+            # nats-py would wait for the connection to say that it is closed; one on which TLS has failed never does
+            self.cut()
+            self._transport = None
+            raise
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if self._over_tls and initial_connection and not info.get("tls_required"):
+            raise nats.errors.Error("the server speaks no TLS, and the address says tls://")
+        await super()._process_info(info, initial_connection)
 
     async def _attempt_reconnect(self) -> None:
         self.cut()
@@ -139,9 +167,12 @@ class _NatsBus:
 
 
 @asynccontextmanager
-async def nats_bus(address: str, name: str, registry: CollectorRegistry) -> AsyncIterator[Bus]:
+async def nats_bus(
+    address: str, name: str, registry: CollectorRegistry, certificates: Certificates | None = None
+) -> AsyncIterator[Bus]:
     """Connect to NATS at `nats://host:port` or `tls://host:port` for as long as the body runs.
 
+    Over TLS the server must have a certificate for that host, of the authority of `certificates`, and is shown ours.
     A server that is down at first is waited for, and reconnected to for ever.
 
     Raises:
@@ -149,7 +180,7 @@ async def nats_bus(address: str, name: str, registry: CollectorRegistry) -> Asyn
     """
     dropped = Counter("tertulia_bus_dropped", "Payloads that could not be handed to NATS.", registry=registry)
     disturbances = Counter("tertulia_bus_disturbances", "Times when payloads may have been lost.", registry=registry)
-    client = _Client()
+    client = _Client(certificates, over_tls=address.startswith(_TLS))
     bus = _NatsBus(client, dropped)
     last_error = ""
 

@@ -6,9 +6,11 @@ Why this driver, and where its settings come from: docs/cassandra.md.
 import asyncio
 import re
 import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple, NoReturn, TypeVar
 
 import structlog
@@ -285,15 +287,17 @@ async def cassandra_session(
     data_center: str = "",
     user: str = "",
     password: str = "",
+    authority: Path | None = None,
     create_with_replicas: int = 0,
 ) -> AsyncIterator[Session]:
     """Connect for as long as the body runs. A ring that does not answer at first is waited for.
 
     `data_center` names the one whose nodes are asked; empty: that of the contact points. With `create_with_replicas` a
-    missing keyspace is created, with so many replicas in every data centre.
+    missing keyspace is created, with so many replicas in every data centre. With `authority`, a PEM file, nodes must show a
+    certificate that it signed.
 
     Raises:
-        CannotStart: the credentials are wrong.
+        CannotStart: the credentials are wrong, or the authority cannot be read.
         NotMigrated: there is no such keyspace.
     """
     if not _KEYSPACE.fullmatch(keyspace):
@@ -301,7 +305,8 @@ async def cassandra_session(
             f"{keyspace!r} is no name for a keyspace: a-z, 0-9 and _, at most 48, beginning with a letter"
         )
     auth = PlainTextAuthProvider(user, password) if user else None
-    while (session := await asyncio.to_thread(_connected, contact_points, data_center, auth)) is None:  # noqa: ASYNC110
+    tls = _tls(authority) if authority is not None else None
+    while (session := await asyncio.to_thread(_connected, contact_points, data_center, auth, tls)) is None:  # noqa: ASYNC110
         await asyncio.sleep(_AGAIN_SECONDS)
     try:
         if not await asyncio.to_thread(_has_keyspace, session, keyspace, create_with_replicas):
@@ -314,7 +319,19 @@ async def cassandra_session(
         await asyncio.shield(asyncio.to_thread(session.cluster.shutdown))
 
 
-def _connected(points: Sequence[ContactPoint], data_center: str, auth: object) -> CassandraSession | None:
+def _tls(authority: Path) -> ssl.SSLContext:
+    """Nodes are known by addresses, which come and go: their names are not asked for."""
+    try:
+        context = ssl.create_default_context(cafile=authority)
+    except OSError as error:  # ssl.SSLError is one
+        raise CannotStart(f"cannot use cassandra_ca: {authority}: {error}") from error
+    context.check_hostname = False
+    return context
+
+
+def _connected(
+    points: Sequence[ContactPoint], data_center: str, auth: object, tls: ssl.SSLContext | None
+) -> CassandraSession | None:
     """None while no node answers."""
     profile = ExecutionProfile(
         # replicas in order, not shuffled: a log keeps its coordinator
@@ -338,6 +355,7 @@ def _connected(points: Sequence[ContactPoint], data_center: str, auth: object) -
         control_connection_timeout=_CONNECT_SECONDS,
         compression=False,
         auth_provider=auth,
+        ssl_context=tls,
         prepare_on_all_hosts=False,  # it would wait for those that are stuck; a node that lacks a statement asks for it
     )
     try:

@@ -1,16 +1,18 @@
 """What a service is told of the ring that may keep its data."""
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
 from libs.cassandra.driver import cassandra_session, parse_contact_points
 from libs.cassandra.session import Session
-from libs.runtime.settings import ServiceSettings
+from libs.rpc.settings import PeerSettings
 
 
-class EngineSettings(ServiceSettings, service=""):
+class EngineSettings(PeerSettings, service=""):
     """Settings of a service whose data is on SQLite or on Cassandra."""
 
     store: Literal["sqlite", "cassandra"] = Field(
@@ -29,6 +31,17 @@ class EngineSettings(ServiceSettings, service=""):
     )
     cassandra_user: str = Field(default="", description="Empty: Cassandra asks for none.")
     cassandra_password: SecretStr = Field(default=SecretStr(""), description="Of `cassandra_user`.")
+    cassandra_ca: Path | None = Field(
+        default=None,
+        description="PEM file with the certificate of who signs those of Cassandra's nodes. With it they are reached over TLS; whoever "
+        "has a certificate of that authority is believed to be a node, whatever its name.",
+    )
+
+    def in_the_open(self) -> Mapping[str, str]:
+        there = super().in_the_open()
+        if self.store == "cassandra" and self.cassandra_ca is None:
+            return {**there, "cassandra_nodes": self.cassandra_nodes}
+        return there
 
     @field_validator("cassandra_nodes")
     @classmethod
@@ -42,7 +55,7 @@ def open_session(settings: EngineSettings, create_with_replicas: int = 0) -> Abs
 
     Raises:
         NotMigrated: there is no such keyspace.
-        CannotStart: the credentials are wrong.
+        CannotStart: the credentials are wrong, or the certificate cannot be used.
     """
     return cassandra_session(
         parse_contact_points(settings.cassandra_nodes),
@@ -50,5 +63,6 @@ def open_session(settings: EngineSettings, create_with_replicas: int = 0) -> Abs
         data_center=settings.cassandra_data_center,
         user=settings.cassandra_user,
         password=settings.cassandra_password.get_secret_value(),
+        authority=settings.cassandra_ca,
         create_with_replicas=create_with_replicas,
     )

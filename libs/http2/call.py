@@ -57,6 +57,11 @@ class Call:
     def metadata(self) -> Metadata:
         return self.request.metadata
 
+    @property
+    def client_names(self) -> frozenset[str] | None:
+        """As `Connection.client_names`."""
+        return self._connection.client_names
+
     async def read(self) -> bytes | None:
         """As `Transport.read`."""
         while (message := self._messages.take()) is None:

@@ -6,6 +6,7 @@ it knows what our servers send: no padding, no headers in pieces.
 """
 
 import asyncio
+import ssl
 import struct
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -263,26 +264,38 @@ class Connection(asyncio.Protocol):
             stream.finish(status)
 
 
-async def connect(address: str, clock: Callable[[], float], frame_bytes: int = _DEFAULT_FRAME) -> Connection:
+async def connect(
+    address: str,
+    clock: Callable[[], float],
+    frame_bytes: int = _DEFAULT_FRAME,
+    tls: ssl.SSLContext | None = None,
+    server_name: str = "",
+) -> Connection:
     """Connect to `host:port`, `dns:///name:port` or `unix:/path`.
 
-    `clock` tells time in any unit; `frame_bytes` is the largest frame that the server may send.
+    `clock` tells time in any unit; `frame_bytes` is the largest frame that the server may send. With `tls` the server's
+    certificate must be for `server_name`.
 
     Raises:
-        OSError, TimeoutError, StreamEnded: nobody answers there.
+        OSError, TimeoutError, StreamEnded: nobody answers there, or one of us does not believe the other.
     """
     loop = asyncio.get_running_loop()
+    name = server_name if tls is not None else None
     async with asyncio.timeout(_CONNECT_SECONDS):
         if address.startswith("unix:"):
             path = address.removeprefix("unix:")
             transport, connection = await loop.create_unix_connection(
-                lambda: Connection("localhost", clock, frame_bytes), path
+                lambda: Connection("localhost", clock, frame_bytes), path, ssl=tls, server_hostname=name
             )
         else:
             authority = address.removeprefix("dns:///")
             host, _, port = authority.rpartition(":")
             transport, connection = await loop.create_connection(
-                lambda: Connection(authority, clock, frame_bytes), host.strip("[]"), int(port)
+                lambda: Connection(authority, clock, frame_bytes),
+                host.strip("[]"),
+                int(port),
+                ssl=tls,
+                server_hostname=name,
             )
         try:
             await connection.ready

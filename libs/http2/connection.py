@@ -162,6 +162,14 @@ class Connection(asyncio.Protocol):
 
     # what calls need
 
+    @property
+    def client_names(self) -> frozenset[str] | None:
+        """The DNS names in the client's certificate; none where it has shown none. None: there is no TLS."""
+        if self._transport.get_extra_info("sslcontext") is None:
+            return None
+        certificate = self._transport.get_extra_info("peercert") or {}
+        return frozenset(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")
+
     def room_of(self, stream: H2Stream) -> int:
         """How much one frame of DATA may hold now."""
         if self._paused_at:

@@ -12,6 +12,8 @@ from tertulia.chat.v1 import error_pb2
 from tertulia_internal.link.v1 import link_pb2
 
 from libs.http2.client import Connection, StreamEnded, connect
+from libs.rpc.callers import MESSAGE_STORE
+from libs.rpc.certificates import Certificates
 from libs.rpc.client import MAX_MESSAGE_BYTES, Metadata, UnaryMethod
 from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from libs.rpc.status import from_status
@@ -38,8 +40,10 @@ class Link:
     It connects when it is first called, and again whenever it is called after the connection broke.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, certificates: Certificates | None = None) -> None:
+        """With `certificates` over TLS: the process must be one of message_store, for no other service is called by links."""
         self._address = address
+        self._certificates = certificates
         self._connecting = asyncio.Lock()
         self._wires: set[_Wire] = set()
         self._newest: _Wire | None = None
@@ -88,17 +92,21 @@ class Link:
             if self._newest is not None and self._newest.usable:
                 return self._newest
             try:
-                connection = await connect(self._address, asyncio.get_running_loop().time, _FRAME_BYTES)
+                connection = await self._connect()
                 wire = self._newest = _Wire(connection, self._wires)
             except (OSError, StreamEnded) as error:
                 raise _broken() from error
             return wire
 
+    async def _connect(self) -> Connection:
+        tls = self._certificates.current().client if self._certificates is not None else None
+        return await connect(self._address, asyncio.get_running_loop().time, _FRAME_BYTES, tls, MESSAGE_STORE)
+
 
 @asynccontextmanager
-async def open_link(address: str) -> AsyncIterator[grpc.aio.Channel]:
-    """A link to the service at `host:port`, `dns:///name:port` or `unix:/path` while the body runs; see `as_channel`."""
-    link = Link(address)
+async def open_link(address: str, certificates: Certificates | None = None) -> AsyncIterator[grpc.aio.Channel]:
+    """A link to the service at `host:port`, `dns:///name:port` or `unix:/path` while the body runs; see `Link` and `as_channel`."""
+    link = Link(address, certificates)
     try:
         yield as_channel(link)
     finally:

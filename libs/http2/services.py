@@ -18,6 +18,8 @@ from libs.http2.request import Metadata
 from libs.http2.server import Handler, Server
 from libs.http2.standard import Health, reflection_handlers
 from libs.rpc.caller import correlation_id, correlation_of
+from libs.rpc.callers import CallerCheck
+from libs.rpc.certificates import Certificates
 from libs.rpc.client import MAX_MESSAGE_BYTES
 from libs.rpc.errors import DeadlineExceeded, InvalidArgument, Unimplemented
 from libs.rpc.faults import CallFigures, clean
@@ -54,6 +56,7 @@ class Services:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._figures = CallFigures(registry)
+        self._callers = CallerCheck(registry)
         self._methods: dict[str, _Method] = {}
 
     def add_generic_rpc_handlers(self, _handlers: object) -> None:
@@ -71,7 +74,9 @@ class Services:
             )
 
     @asynccontextmanager
-    async def served(self, listen: str, services: Sequence[str], drain_seconds: float) -> AsyncIterator[str]:
+    async def served(
+        self, listen: str, services: Sequence[str], drain_seconds: float, certificates: Certificates | None = None
+    ) -> AsyncIterator[str]:
         """As `libs.rpc.server.served`.
 
         Raises:
@@ -84,7 +89,8 @@ class Services:
             **{path: self._unary(path) for path in self._methods},
             LINK_PATH: self._link,
         }
-        async with Server(handlers, _LIMITS).served(listen, drain_seconds) as address:
+        tls = certificates.listening() if certificates is not None else None
+        async with Server(handlers, _LIMITS).served(listen, drain_seconds, tls) as address:
             await health.serve(services)
             try:
                 yield address
@@ -94,11 +100,12 @@ class Services:
     def _unary(self, path: str) -> Handler:
         async def unary(call: Call) -> None:
             request = await call.only_message()
-            await call.answer(await self._respond(path, request, call.metadata))
+            await call.answer(await self._respond(path, request, call.metadata, call.client_names))
 
         return unary
 
     async def _link(self, call: Call) -> None:
+        self._callers.check(LINK_PATH, call.client_names)
         writing = asyncio.Lock()
         room = asyncio.Semaphore(_OPEN_CALLS)
         async with asyncio.TaskGroup() as tasks:
@@ -115,7 +122,9 @@ class Services:
         correlation_id.set(correlation_of(metadata))
         try:
             async with asyncio.timeout(request.timeout_ms / 1_000) as deadline:
-                response.response = _not_too_large(await self._respond(request.method, request.request, metadata))
+                response.response = _not_too_large(
+                    await self._respond(request.method, request.request, metadata, call.client_names)
+                )
         except Exception as error:  # noqa: BLE001 - the one place where faults are turned into statuses
             failure = _too_late() if isinstance(error, TimeoutError) and deadline.expired() else clean(error)
             response.status = to_status(failure).SerializeToString()
@@ -124,11 +133,12 @@ class Services:
                 await call.write(response.SerializeToString())
         room.release()
 
-    async def _respond(self, path: str, data: bytes, metadata: Metadata) -> bytes:
+    async def _respond(self, path: str, data: bytes, metadata: Metadata, caller: frozenset[str] | None) -> bytes:
         method = self._methods.get(path)
         if method is None:
             raise Unimplemented(f"no method {path!r}", error_pb2.ERROR_REASON_METHOD_UNKNOWN)
         with self._figures.observed(path):
+            self._callers.check(path, caller)
             return method.encode(await method.run(_parsed(method, data), Context(metadata)))
 
 

@@ -10,6 +10,7 @@ from tertulia_internal.message_store.v1 import log_pb2_grpc, owner_pb2, owner_pb
 
 from libs.http2.link import Link, as_channel, open_link
 from libs.log_store.types import SHARDS
+from libs.rpc.certificates import Certificates
 from libs.rpc.client import call
 from libs.rpc.errors import TertuliaError
 
@@ -27,8 +28,9 @@ class Owners:
     """A table from shard to address. It is asked for only when somebody refused or did not answer: with one owner of everything,
     never."""
 
-    def __init__(self, first: Sequence[grpc.aio.Channel]) -> None:
+    def __init__(self, first: Sequence[grpc.aio.Channel], certificates: Certificates | None = None) -> None:
         """`first`: connections to processes of message_store, any of which may be asked for the table."""
+        self._certificates = certificates
         self._first = list(first)
         self._table: list[str] | None = None
         """None: one process owns everything, as far as known."""
@@ -97,7 +99,7 @@ class Owners:
             return self._first[0]
         link = self._links.get(address)
         if link is None:
-            link = self._links[address] = Link(address)
+            link = self._links[address] = Link(address, self._certificates)
         return as_channel(link)
 
     def close(self) -> None:
@@ -133,11 +135,14 @@ def _table(answers: Sequence[owner_pb2.ListOwnersResponse]) -> list[str] | None:
 
 
 @asynccontextmanager
-async def message_store_at(addresses: str) -> AsyncIterator[Owners]:
+async def message_store_at(addresses: str, certificates: Certificates | None = None) -> AsyncIterator[Owners]:
     """The processes of message_store, to begin with those at some addresses, with commas between them."""
     async with AsyncExitStack() as connections:
-        links = [await connections.enter_async_context(open_link(part.strip())) for part in addresses.split(",")]
-        owners = Owners(links)
+        links = [
+            await connections.enter_async_context(open_link(part.strip(), certificates))
+            for part in addresses.split(",")
+        ]
+        owners = Owners(links, certificates)
         try:
             yield owners
         finally:

@@ -49,7 +49,10 @@ class UnaryMethod(Protocol[Request_contra, Response_co]):
 
 
 def open_channel(
-    address: str, options: Sequence[tuple[str, int]] = (), root_certificates: bytes = b""
+    address: str,
+    options: Sequence[tuple[str, int | str]] = (),
+    root_certificates: bytes = b"",
+    credentials: grpc.ChannelCredentials | None = None,
 ) -> grpc.aio.Channel:
     """A channel to a service at `host:port`, `unix:/path` or `dns:///name:port`. Close it when done.
 
@@ -57,12 +60,14 @@ def open_channel(
     to, and calls go to them in turn.
 
     `options` of gRPC are for this channel beside those of all. With `root_certificates` (PEM) it is TLS, and the server must have a
-    certificate that one of them has signed.
+    certificate that one of them has signed; `credentials` may say more of what is shown and believed.
     """
     all_options = (*_OPTIONS, *options)
-    if not root_certificates:
+    if root_certificates:
+        credentials = grpc.ssl_channel_credentials(root_certificates)
+    if credentials is None:
         return grpc.aio.insecure_channel(address, options=all_options)
-    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(root_certificates), options=all_options)
+    return grpc.aio.secure_channel(address, credentials, options=all_options)
 
 
 async def call(

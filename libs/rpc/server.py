@@ -15,6 +15,8 @@ from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.caller import correlation_id, correlation_of
+from libs.rpc.callers import CallerCheck
+from libs.rpc.certificates import Certificates, Identity
 from libs.rpc.client import MAX_MESSAGE_BYTES
 from libs.rpc.errors import InvalidArgument, TertuliaError
 from libs.rpc.faults import CallFigures, clean
@@ -48,12 +50,14 @@ StreamHandler = Callable[[object, grpc.aio.ServicerContext[object, object]], Asy
 
 class CleanErrors(grpc.aio.ServerInterceptor):
     """Makes statuses of our errors and hides every other exception behind a correlation id (I10); counts and times calls.
+    Refuses services that may not call the method.
 
     Of answers in parts only the errors are cleaned. Between services there are no other streams.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._figures = CallFigures(registry)
+        self._callers = CallerCheck(registry)
 
     async def intercept_service(
         self,
@@ -72,7 +76,7 @@ class CleanErrors(grpc.aio.ServerInterceptor):
             )
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(
-                _parts(cast("StreamHandler", handler.unary_stream)),
+                self._parts(method, cast("StreamHandler", handler.unary_stream)),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
@@ -83,6 +87,7 @@ class CleanErrors(grpc.aio.ServerInterceptor):
             token = correlation_id.set(correlation_of(context.invocation_metadata() or ()))
             try:
                 with self._figures.observed(method):
+                    self._callers.check(method, _names_of(context))
                     response = await inner(_parsed(parse, cast("bytes", data)), context)
             except Exception as error:  # noqa: BLE001 - the one place where faults are turned into statuses
                 await context.abort_with_status(rpc_status.to_status(to_status(_clean(error))))
@@ -93,17 +98,25 @@ class CleanErrors(grpc.aio.ServerInterceptor):
 
         return unary
 
+    def _parts(self, method: str, inner: StreamHandler) -> StreamHandler:
+        async def parts(request: object, context: grpc.aio.ServicerContext[object, object]) -> AsyncIterator[object]:
+            correlation_id.set(correlation_of(context.invocation_metadata() or ()))
+            try:
+                self._callers.check(method, _names_of(context))
+                async for part in inner(request, context):
+                    yield part
+            except Exception as error:  # noqa: BLE001 - as above
+                await context.abort_with_status(rpc_status.to_status(to_status(_clean(error))))
 
-def _parts(inner: StreamHandler) -> StreamHandler:
-    async def parts(request: object, context: grpc.aio.ServicerContext[object, object]) -> AsyncIterator[object]:
-        correlation_id.set(correlation_of(context.invocation_metadata() or ()))
-        try:
-            async for part in inner(request, context):
-                yield part
-        except Exception as error:  # noqa: BLE001 - as above
-            await context.abort_with_status(rpc_status.to_status(to_status(_clean(error))))
+        return parts
 
-    return parts
+
+def _names_of(context: grpc.aio.ServicerContext[object, object]) -> frozenset[str] | None:
+    """The DNS names in the caller's certificate. None: there is no TLS."""
+    about = context.auth_context()
+    if about.get("transport_security_type") != [b"ssl"]:
+        return None
+    return frozenset(name.decode(errors="replace") for name in about.get("peer_dns", ()))
 
 
 def _parsed(parse: Callable[[bytes], object] | None, data: bytes) -> object:
@@ -126,12 +139,18 @@ def new_server(registry: CollectorRegistry) -> grpc.aio.Server:
 
 @asynccontextmanager
 async def served(
-    server: grpc.aio.Server, listen: str, services: Sequence[str], drain_seconds: float
+    server: grpc.aio.Server,
+    listen: str,
+    services: Sequence[str],
+    drain_seconds: float,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[str]:
     """Serve while the body runs, with health and reflection for the named services; then drain.
 
     Yields the address, with the real port where `listen` said port 0. Draining: health says NOT_SERVING, no new call is
     taken, open calls get `drain_seconds`, then are cut.
+
+    With `certificates` only those are listened to who have one of the same authority.
 
     Raises:
         CannotStart: the address cannot be listened on.
@@ -140,7 +159,10 @@ async def served(
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     try:
-        port = server.add_insecure_port(listen)
+        if certificates is None:
+            port = server.add_insecure_port(listen)
+        else:
+            port = server.add_secure_port(listen, _credentials(certificates))
     except RuntimeError as error:
         raise CannotStart(f"cannot listen on {listen}: is another process there?") from error
     await server.start()
@@ -152,6 +174,29 @@ async def served(
         yield address
     finally:
         await asyncio.shield(_drain(server, health_servicer, drain_seconds))
+
+
+def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
+    used = certificates.current()
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        """Called, in a thread of gRPC's, at each handshake."""
+        nonlocal used
+        current = certificates.current()
+        if current is used:
+            return None
+        used = current
+        return _configuration(current)
+
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(used),
+        renewed,  # type: ignore[arg-type] # its types do not know that None is for "as before"
+        require_client_authentication=True,
+    )
+
+
+def _configuration(identity: Identity) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(identity.key, identity.certificate)], identity.authority)
 
 
 async def _drain(server: grpc.aio.Server, health_servicer: health.aio.HealthServicer, seconds: float) -> None:

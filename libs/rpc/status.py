@@ -108,6 +108,10 @@ def from_status(status: status_pb2.Status) -> TertuliaError:
             violations = [FieldViolation(v.field, v.description) for v in bad.field_violations]
         elif detail.Unpack(retry):
             retry_after_ms = retry.retry_delay.ToMilliseconds()
+    if reason == error_pb2.ERROR_REASON_CALLER_NOT_ALLOWED:  # we are set up wrongly, which is no matter of our client's
+        hidden = internal(correlation_id.get())
+        hidden.add_note(status.message)
+        return hidden
     made = CLASS_OF_CODE.get(code, Internal)
     return made(status.message, reason, metadata=metadata, retry_after_ms=retry_after_ms, field_violations=violations)
 

@@ -33,6 +33,8 @@ def run_service(settings_class: type[Settings], main: Callable[[Settings, asynci
     try:
         settings = load_settings(settings_class)
         configure_logs(settings_class.service, settings.log_level)
+        if beyond := settings.beyond_this_machine():
+            structlog.get_logger().warning("network_is_trusted", without_tls=beyond)
         run_process(lambda stop: main(settings, stop), settings.probes_listen)
     except Exception as error:  # noqa: BLE001 - the last place: what got here ends the process
         report_failure(error)

@@ -1,11 +1,13 @@
 """Settings of a service: from the environment, then from files of secrets, then from a TOML file, then the defaults in the code."""
 
 import os
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -22,6 +24,16 @@ CONFIG_FILE_VARIABLE = "TERTULIA_CONFIG"
 SECRETS_VARIABLE = "TERTULIA_SECRETS"
 """Names the environment variable that holds the path of a directory: a file there, named as a setting's environment variable, has
 its value. That is how orchestrators mount secrets; an environment is shown to everybody who may look at a process."""
+
+
+_LOCAL = re.compile(
+    r"unix:.+|(dns:///|ipv4:|nats://|tls://)?([^@/]*@)?(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d+)?", re.IGNORECASE
+)
+
+
+def is_local(address: str) -> bool:
+    """Whether an address, or each of several with commas between them, is one that only processes of this machine reach."""
+    return all(_LOCAL.fullmatch(part.strip()) for part in address.split(","))
 
 
 class ServiceSettings(BaseSettings):
@@ -43,6 +55,11 @@ class ServiceSettings(BaseSettings):
         description="Address at which probes are answered: gRPC health without TLS, asked for `startup`, `readiness` or "
         "`liveness`; `host:port` or `unix:/path`. Empty: nowhere.",
     )
+    trust_network: bool = Field(
+        default=False,
+        description="Lets what is not encrypted leave this machine. Only where the network keeps everybody else out: whoever reaches a "
+        "service without TLS is believed. Without it, addresses that are neither `unix:` nor loopback need TLS.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe lines that are logged."
     )
@@ -51,6 +68,23 @@ class ServiceSettings(BaseSettings):
     )
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    def in_the_open(self) -> Mapping[str, str]:
+        """Addresses, by setting, at which other parts of Tertulia are met without encryption. Those for clients are not among them."""
+        return {}
+
+    def beyond_this_machine(self) -> list[str]:
+        """The settings among these whose address is not local."""
+        return [setting for setting, address in self.in_the_open().items() if not is_local(address)]
+
+    @model_validator(mode="after")
+    def _network_is_trusted(self) -> Self:
+        if not self.trust_network and (beyond := self.beyond_this_machine()):
+            raise ValueError(
+                f"{', '.join(beyond)}: without TLS only unix: and loopback addresses are taken; give the files for TLS (see "
+                "docs/settings.md), or set trust_network=true where the network keeps everybody else out"
+            )
+        return self
 
     def __init_subclass__(cls, *, service: str, **kwargs: object) -> None:
         cls.service = service

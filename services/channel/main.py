@@ -47,14 +47,15 @@ async def run(settings: ChannelSettings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set.
 
     Raises:
-        CannotStart: the directory cannot be opened, or an address cannot be listened on.
+        CannotStart: the directory cannot be opened, a certificate cannot be used, or an address cannot be listened on.
     """
     registry = new_registry()
+    certificates = settings.certificates()
     async with (
         metrics_served(settings.metrics_listen, registry),
         open_directory(settings) as directory,
-        nats_bus(settings.bus_address, "channel", registry) as bus,
-        message_store_at(settings.message_store) as owners,
+        nats_bus(settings.bus_address, "channel", registry, certificates) as bus,
+        message_store_at(settings.message_store, certificates) as owners,
     ):
         logs = Logs(LogRouter(owners))
         applications = Applications(directory.applications, now_ms, settings.development_key)
@@ -82,7 +83,7 @@ async def run(settings: ChannelSettings, stop: asyncio.Event) -> None:
         )
         async with (
             running(_sweep(changes, settings.sweep_seconds)),
-            served(server, settings.listen, SERVICES, settings.drain_seconds),
+            served(server, settings.listen, SERVICES, settings.drain_seconds, certificates),
         ):
             settle_memory()
             await stop.wait()

@@ -1,6 +1,6 @@
 """Settings of the channel service."""
 
-import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -8,10 +8,10 @@ from pydantic import Field, SecretStr, model_validator
 
 from libs.cassandra.settings import EngineSettings
 from libs.directory.applications import Key
+from libs.runtime.settings import is_local
 from services.channel.secret_string import SecretMalformed, parse_secret
 
 DEVELOPMENT_SECRET = "sk.dev.dev.tertulia-development-secret-not-for-production"  # noqa: S105 - known to everybody
-_LOCAL = re.compile(r"unix:.+|(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+")
 
 
 class ChannelSettings(EngineSettings, service="channel"):
@@ -24,7 +24,6 @@ class ChannelSettings(EngineSettings, service="channel"):
         description="Address of message_store: `host:port`, `dns:///name:port` or `unix:/path`; of several processes one is "
         "enough, and more, with commas between them, are tried when one does not answer."
     )
-    bus_address: str = Field(default="nats://127.0.0.1:4222", description="Address of NATS: `nats://host:port`.")
     max_channel_members: int = Field(
         default=10_000, ge=2, le=100_000, description="How many members a channel may have; beyond it LIMIT_REACHED."
     )
@@ -53,11 +52,14 @@ class ChannelSettings(EngineSettings, service="channel"):
         """The development application's key, while there is one."""
         return parse_secret(self.development_secret.get_secret_value()) if self.development else None
 
+    def service_addresses(self) -> Mapping[str, str]:
+        return {"listen": self.listen, "message_store": self.message_store}
+
     @model_validator(mode="after")
     def _development_is_local(self) -> Self:
         if not self.development:
             return self
-        if not _LOCAL.fullmatch(self.listen):
+        if not is_local(self.listen):
             raise ValueError("development: a well-known secret is accepted only where listen is unix: or loopback")
         try:
             _ = self.development_key

@@ -9,9 +9,9 @@ from tertulia_internal.gateway.v1 import carrier_pb2
 
 from libs.http2 import Call, Handler, Limits, Server
 from libs.http2.standard import Health, reflection_handlers
+from libs.rpc.certificates import Certificates
 from libs.rpc.faults import CallFigures
 from libs.rpc.transport import Transport
-from libs.runtime.errors import CannotStart
 from services.gateway.carrier import Carrier
 from services.gateway.listening import Listening
 from services.gateway.methods import OWN, PASSED_ON, Method, Methods, methods_of, name_of
@@ -57,16 +57,9 @@ async def edge_served(
 
 
 def _tls(settings: GatewaySettings) -> ssl.SSLContext | None:
-    if settings.tls_certificate is None:
+    if settings.tls_certificate is None or settings.tls_key is None:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["h2"])
-    try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except OSError as error:  # ssl.SSLError is one
-        raise CannotStart(f"cannot use the certificate {settings.tls_certificate}: {error}") from error
-    return context
+    return Certificates(settings.tls_certificate, settings.tls_key).listening()
 
 
 def _session_handlers(sessions: Sessions, settings: GatewaySettings, stats: Stats) -> Mapping[str, Handler]:

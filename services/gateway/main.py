@@ -7,8 +7,9 @@ from tertulia_internal.presence.v1 import presence_pb2_grpc
 
 from libs.bus.nats import nats_bus
 from libs.log_owners import LogRouter, message_store_at
-from libs.rpc.client import open_channel
+from libs.rpc.callers import CHANNEL, PRESENCE
 from libs.rpc.faults import CallFigures
+from libs.rpc.peers import open_service
 from libs.runtime.metrics import metrics_served, new_registry
 from libs.runtime.process import keep_memory_settled, running, settle_memory
 from services.gateway.appender import Appender
@@ -44,13 +45,14 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         CannotStart: an address is taken, or the certificate cannot be used.
     """
     registry = new_registry()
+    certificates = settings.certificates()
     stats = Stats()
     registry.register(StatsCollector(stats))
     async with (
-        open_channel(settings.channel) as channel,
-        message_store_at(settings.message_store) as owners,
-        open_channel(settings.presence) as presence,
-        nats_bus(settings.bus_address, "gateway", registry) as bus,
+        open_service(settings.channel, CHANNEL, certificates) as channel,
+        message_store_at(settings.message_store, certificates) as owners,
+        open_service(settings.presence, PRESENCE, certificates) as presence,
+        nats_bus(settings.bus_address, "gateway", registry, certificates) as bus,
     ):
         access = access_pb2_grpc.AccessServiceStub(channel)
         presence_service = presence_pb2_grpc.PresenceServiceStub(presence)

@@ -1,21 +1,24 @@
 """What the gateway can be told."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from libs.runtime.settings import ServiceSettings
+from libs.rpc.settings import PeerSettings
 
 
-class GatewaySettings(ServiceSettings, service="gateway"):
+class GatewaySettings(PeerSettings, service="gateway"):
     """Settings of the gateway."""
 
     listen: str = Field(
         default="127.0.0.1:7420", description="Address that clients connect to: `host:port` or `unix:/path`."
     )
     tls_certificate: Path | None = Field(
-        default=None, description="PEM file of the certificate chain. With it clients connect over TLS 1.2 or 1.3."
+        default=None,
+        description="PEM file of the certificate chain. With it clients connect over TLS 1.2 or 1.3. "
+        "It is read again when it changes, and so is its key.",
     )
     tls_key: Path | None = Field(default=None, description="PEM file of the certificate's private key.")
     channel: str = Field(description="Address of channel: `host:port`, `dns:///name:port` or `unix:/path`.")
@@ -24,7 +27,6 @@ class GatewaySettings(ServiceSettings, service="gateway"):
         "between them, are tried when one does not answer."
     )
     presence: str = Field(description="Address of presence, written likewise.")
-    bus_address: str = Field(default="nats://127.0.0.1:4222", description="Address of NATS: `nats://host:port`.")
 
     max_request_bytes: int = Field(
         default=256 * 1024, ge=64 * 1024, description="The largest frame or request that a client may send, in bytes."
@@ -120,6 +122,9 @@ class GatewaySettings(ServiceSettings, service="gateway"):
         description="Signs page tokens; the same on all gateways. A forged token reaches nothing that its bearer may not "
         "read anyway.",
     )
+
+    def service_addresses(self) -> Mapping[str, str]:
+        return {"channel": self.channel, "message_store": self.message_store, "presence": self.presence}
 
     @model_validator(mode="after")
     def _pair(self) -> Self:

@@ -34,13 +34,14 @@ async def run(settings: MessageStoreSettings, stop: asyncio.Event) -> None:
     for it, and let go of the rest.
 
     Raises:
-        CannotStart: the logs cannot be opened, or an address is taken.
+        CannotStart: the logs cannot be opened, a certificate cannot be used, or an address is taken.
     """
     registry = new_registry()
+    certificates = settings.certificates()
     incarnation = secrets.token_hex(8)
     async with (
-        open_log_store(settings, incarnation) as (store, ring),
-        nats_bus(settings.bus_address, "message_store", registry) as bus,
+        open_log_store(settings, incarnation, certificates) as (store, ring),
+        nats_bus(settings.bus_address, "message_store", registry, certificates) as bus,
     ):
         states = LogStates(store, settings.memory_bytes)
         publisher = Publisher(bus, incarnation, store.shards)
@@ -53,7 +54,7 @@ async def run(settings: MessageStoreSettings, stop: asyncio.Event) -> None:
         async with (
             metrics_served(settings.metrics_listen, registry),
             running(committer.run(), every(ANNOUNCE_SECONDS, publisher.announce_heads)),
-            services.served(settings.listen, SERVICES, settings.drain_seconds),
+            services.served(settings.listen, SERVICES, settings.drain_seconds, certificates),
         ):
             settle_memory()
             await stop.wait()

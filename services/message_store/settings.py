@@ -19,10 +19,6 @@ class MessageStoreSettings(EngineSettings, service="message_store"):
         description="With sqlite, needed: the directory that holds the logs (`logs.sqlite` and its companions). One process "
         "at a time uses it.",
     )
-    bus_address: str = Field(
-        default="nats://127.0.0.1:4222",
-        description="Address of NATS: `nats://host:port`. With cassandra, processes with the same one share the logs.",
-    )
     advertise: str = Field(
         default="",
         description="With cassandra: the address under which the other services, and the other processes of this one, reach this "

@@ -9,6 +9,7 @@ from libs.log_store import LogStore, Ring
 from libs.log_store.cassandra import Incarnation, Member, cassandra_log_store
 from libs.log_store.ring import NoRing
 from libs.log_store.sqlite import sqlite_log_store
+from libs.rpc.certificates import Certificates
 from libs.runtime.errors import CannotStart
 from services.message_store.peers import Peers
 from services.message_store.settings import MessageStoreSettings
@@ -24,7 +25,7 @@ class MeasuredLogStore(LogStore, Protocol):
 
 @asynccontextmanager
 async def open_log_store(
-    settings: MessageStoreSettings, incarnation: str
+    settings: MessageStoreSettings, incarnation: str, certificates: Certificates | None
 ) -> AsyncIterator[tuple[MeasuredLogStore, Ring]]:
     """Own the logs, or a share of them, for as long as the body runs.
 
@@ -41,7 +42,7 @@ async def open_log_store(
     else:
         me = Member(Incarnation(incarnation), settings.own_address(), settings.bus_address)
         async with (
-            Peers() as peers,
+            Peers(certificates) as peers,
             open_session(settings) as session,
             cassandra_log_store(session, me, peers.ask) as (cassandra, ring),
         ):

@@ -20,8 +20,13 @@ _SWEEP_SECONDS = 0.5  # how late an offline may be announced; the grace is coars
 
 
 async def run(settings: PresenceSettings, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set."""
+    """Serve until `stop` is set.
+
+    Raises:
+        CannotStart: a certificate cannot be used, or an address cannot be listened on.
+    """
     registry = new_registry()
+    certificates = settings.certificates()
     roster = Roster(
         lease_seconds=settings.lease_seconds,
         grace_seconds=settings.grace_seconds,
@@ -30,7 +35,7 @@ async def run(settings: PresenceSettings, stop: asyncio.Event) -> None:
         now_ms=lambda: time.time_ns() // 1_000_000,
     )
     _measure(roster, registry)
-    async with nats_bus(settings.bus_address, "presence", registry) as bus:
+    async with nats_bus(settings.bus_address, "presence", registry, certificates) as bus:
         announcer = Announcer(bus, roster.standing, registry)
 
         async def sweep() -> None:
@@ -42,7 +47,7 @@ async def run(settings: PresenceSettings, stop: asyncio.Event) -> None:
         async with (
             metrics_served(settings.metrics_listen, registry),
             running(announcer.run(), every(_SWEEP_SECONDS, sweep)),
-            served(server, settings.listen, [SERVICE_NAME], settings.drain_seconds),
+            served(server, settings.listen, [SERVICE_NAME], settings.drain_seconds, certificates),
         ):
             settle_memory()
             await stop.wait()

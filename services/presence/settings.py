@@ -2,13 +2,12 @@
 
 from pydantic import Field
 
-from libs.runtime.settings import ServiceSettings
+from libs.rpc.settings import PeerSettings
 
 
-class PresenceSettings(ServiceSettings, service="presence"):
+class PresenceSettings(PeerSettings, service="presence"):
     """Settings of the presence service."""
 
-    bus_address: str = Field(default="nats://127.0.0.1:4222", description="Address of NATS: `nats://host:port`.")
     lease_seconds: float = Field(
         default=9.0,
         ge=1,

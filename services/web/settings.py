@@ -1,6 +1,7 @@
 """What the web door can be told."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -95,6 +96,9 @@ class WebSettings(ServiceSettings, service="web"):
     drain_seconds: float = Field(
         default=4.0, ge=0, le=600, description="On SIGTERM, how long open requests may take to end before they are cut."
     )
+
+    def in_the_open(self) -> Mapping[str, str]:
+        return {} if self.gateway_ca is not None else {"gateway": self.gateway}
 
     @field_validator("allowed_origins")
     @classmethod

@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -79,14 +79,15 @@ class _Process:
 class NatsServer:
     """A nats-server on loopback that can be killed and started again on the same port."""
 
-    def __init__(self, machine: _Machine, port: int) -> None:
+    def __init__(self, machine: _Machine, port: int, *, tls: bool = False) -> None:
         self._machine = machine
+        self._scheme, self._host = ("tls", "localhost") if tls else ("nats", "127.0.0.1")
         self.port = port
         self.address = f"nats://127.0.0.1:{port}"
 
     def address_for(self, user: str) -> str:
         """Of a server with permissions: for one of its users."""
-        return f"nats://{user}:{PASSWORD}@127.0.0.1:{self.port}"
+        return f"{self._scheme}://{user}:{PASSWORD}@{self._host}:{self.port}"
 
     async def start(self) -> None:
         await self._machine.launch()
@@ -105,15 +106,22 @@ class NatsServer:
         """It goes on where it was frozen."""
         await self._machine.signal(signal.SIGCONT)
 
+    async def reload(self) -> None:
+        """It reads its certificates again."""
+        await self._machine.signal(signal.SIGHUP)
+
     async def kill(self) -> None:
         """kill -9."""
         await self._machine.signal(signal.SIGKILL)
 
 
 @asynccontextmanager
-async def nats_server(permissions: Path | None = None) -> AsyncIterator[NatsServer]:
+async def nats_server(
+    permissions: Path | None = None, tls: Mapping[str, Path] | None = None
+) -> AsyncIterator[NatsServer]:
     """A server of the test's own for as long as the body runs, or a skipped test where there is no way to one. With a folder for
-    its `permissions`, everybody must be a user of deploy/operators/nats-values.yaml, and may do what that says.
+    its `permissions`, everybody must be a user of deploy/operators/nats-values.yaml, and may do what that says; with the files of `Authority.issue` in
+    that folder, made for `localhost`, everybody must come over mutual TLS, too.
     """
     try:
         rung = choose("NATS", _OWN_RUNGS)
@@ -122,7 +130,7 @@ async def nats_server(permissions: Path | None = None) -> AsyncIterator[NatsServ
     port = free_port()
     options = ["-a", "127.0.0.1", "-p", str(port)]
     if permissions is not None:
-        options += ["-c", str(_configured(permissions))]
+        options += ["-c", str(_configured(permissions, tls))]
     if rung == _CONTAINER:
         await asyncio.to_thread(sweep)
         machine: _Machine = Container(
@@ -130,7 +138,7 @@ async def nats_server(permissions: Path | None = None) -> AsyncIterator[NatsServ
         )
     else:
         machine = _Process(_binary() or "nats-server", *options)
-    server = NatsServer(machine, port)
+    server = NatsServer(machine, port, tls=tls is not None)
     await server.start()
     try:
         yield server
@@ -138,14 +146,18 @@ async def nats_server(permissions: Path | None = None) -> AsyncIterator[NatsServ
         await machine.remove()
 
 
-def _configured(folder: Path) -> Path:
+def _configured(folder: Path, tls: Mapping[str, Path] | None) -> Path:
     """A configuration with the users that operators are given."""
     values = yaml.safe_load((DEPLOY / "operators" / "nats-values.yaml").read_text())
     authorization = values["config"]["merge"]["authorization"]
     for user in authorization["users"]:
         user["password"] = PASSWORD
     path = folder / "nats.conf"
-    path.write_text(json.dumps({"authorization": authorization}))
+    configuration = {"authorization": authorization}
+    if tls is not None:
+        files = {"cert_file": "service_certificate", "key_file": "service_key", "ca_file": "service_ca"}
+        configuration["tls"] = {"verify": True, **{key: str(tls[setting]) for key, setting in files.items()}}
+    path.write_text(json.dumps(configuration))
     return path
 
 

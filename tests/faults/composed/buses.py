@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 from libs.bus import Bus
 from libs.bus.nats import nats_bus
 from libs.bus.subjects import HEADS
+from libs.rpc.certificates import Certificates
 
-Connecting = Callable[[str, str, CollectorRegistry], AbstractAsyncContextManager[object]]
+Connecting = Callable[[str, str, CollectorRegistry, Certificates | None], AbstractAsyncContextManager[object]]
 
 
 class _Losing:
@@ -34,8 +35,10 @@ def losing(share: float, *, heads: bool) -> Connecting:
     """What connects to NATS by way of such a bus."""
 
     @asynccontextmanager
-    async def connect(address: str, name: str, registry: CollectorRegistry) -> AsyncIterator[object]:
-        async with nats_bus(address, name, registry) as bus:
+    async def connect(
+        address: str, name: str, registry: CollectorRegistry, certificates: Certificates | None
+    ) -> AsyncIterator[object]:
+        async with nats_bus(address, name, registry, certificates) as bus:
             yield _Losing(bus, share, heads=heads)
 
     return connect

@@ -8,11 +8,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from libs.log_store import LogBatch, LogKey, LogStore, Recovered, SendId, Sent, Seq
+from libs.rpc.certificates import Certificates
 from services.message_store.settings import MessageStoreSettings
 from services.message_store.stores import open_log_store
 from tests.faults.composed import FOLDER, STOP_AFTER_APPEND, STOP_AFTER_BARRIER
 
-Opening = Callable[[MessageStoreSettings, str], AbstractAsyncContextManager[object]]
+Opening = Callable[[MessageStoreSettings, str, Certificates | None], AbstractAsyncContextManager[object]]
 
 _DURABLE_SECONDS = 0.3  # how much later than its acknowledgement the careless store writes
 
@@ -31,8 +32,10 @@ def opening(around: Callable[[LogStore], object]) -> Opening:
     """What opens the store of the settings with something around it."""
 
     @asynccontextmanager
-    async def open_around(settings: MessageStoreSettings, incarnation: str) -> AsyncIterator[object]:
-        async with open_log_store(settings, incarnation) as (store, ring):
+    async def open_around(
+        settings: MessageStoreSettings, incarnation: str, certificates: Certificates | None
+    ) -> AsyncIterator[object]:
+        async with open_log_store(settings, incarnation, certificates) as (store, ring):
             yield around(store), ring
 
     return open_around

@@ -13,7 +13,9 @@ from libs.bus import Bus
 from libs.bus.nats import nats_bus
 from libs.bus.port import MAX_PAYLOAD_BYTES, BusUnavailable
 from libs.bus.subjects import HEADS, REVOCATIONS, log_subject, presence_subject
+from libs.rpc.certificates import Certificates
 from libs.runtime.errors import CannotStart
+from tests.support.authority import Authority
 from tests.support.nats import NatsServer, any_nats, nats_server
 from tests.support.ports import until
 
@@ -206,3 +208,36 @@ async def test_a_service_may_do_what_it_does_on_nats_and_nothing_else(tmp_path: 
         "presence on log",
         "presence on presence",
     ]
+
+
+async def test_over_tls_both_show_certificates_and_nothing_is_said_to_a_server_without(tmp_path: Path) -> None:
+    authority = Authority()
+    tls = authority.issue(tmp_path / "nats", "localhost")
+    own = Certificates(*authority.issue(tmp_path / "own", "gateway").values())
+    foreign = Certificates(*Authority().issue(tmp_path / "foreign", "gateway").values())
+    async with nats_server(permissions=tmp_path, tls=tls) as server, nats_server() as in_the_open:
+        address = server.address_for("gateway")
+        async with nats_bus(address, "test", CollectorRegistry(), own) as bus:
+            await bus.flush()
+        plain = in_the_open.address.replace("nats://127.0.0.1", "tls://localhost")
+        for there, shown in ((address, foreign), (address, None), (plain, own)):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1), nats_bus(there, "test", CollectorRegistry(), shown):
+                    raise AssertionError("it is connected")
+
+
+async def test_who_is_not_believed_at_first_is_connected_once_it_has_the_right_certificate(tmp_path: Path) -> None:
+    authority = Authority()
+    shown = Certificates(*Authority().issue(tmp_path / "own", "gateway").values())
+    tls = authority.issue(tmp_path / "nats", "localhost")
+    async with nats_server(permissions=tmp_path, tls=tls) as server, asyncio.timeout(20):
+
+        async def connected() -> None:
+            async with nats_bus(server.address_for("gateway"), "test", CollectorRegistry(), shown) as bus:
+                await bus.flush()
+
+        connecting = asyncio.create_task(connected())
+        done, _ = await asyncio.wait([connecting], timeout=1)
+        assert not done, "it was not to be believed"
+        authority.issue(tmp_path / "own", "gateway")
+        await connecting

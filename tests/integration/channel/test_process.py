@@ -60,7 +60,8 @@ async def test_a_database_that_another_process_holds_is_said_in_one_line(tmp_pat
     [
         ({"database": ""}, "database"),
         ({"sweep_seconds": "0"}, "sweep_seconds"),
-        ({"development": "true", "listen": "0.0.0.0:1"}, "well-known secret"),
+        ({"development": "true", "listen": "0.0.0.0:1", "trust_network": "true"}, "well-known secret"),
+        ({"listen": "0.0.0.0:1"}, "listen: without TLS only unix: and loopback addresses are taken"),
     ],
 )
 async def test_a_wrong_setting_is_said_in_one_line(tmp_path: Path, settings: dict[str, str], complaint: str) -> None:

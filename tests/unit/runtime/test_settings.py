@@ -1,12 +1,13 @@
 """Where settings come from, and what is said when they are wrong."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from pydantic import Field
 
 from libs.runtime.errors import CannotStart
-from libs.runtime.settings import CONFIG_FILE_VARIABLE, SECRETS_VARIABLE, ServiceSettings, load_settings
+from libs.runtime.settings import CONFIG_FILE_VARIABLE, SECRETS_VARIABLE, ServiceSettings, is_local, load_settings
 
 
 class PigeonSettings(ServiceSettings, service="pigeon"):
@@ -104,3 +105,31 @@ def test_a_directory_of_secrets_that_is_not_there_is_an_error(
     del config
     monkeypatch.setenv(SECRETS_VARIABLE, str(tmp_path / "nowhere"))
     assert f"{SECRETS_VARIABLE}={tmp_path / 'nowhere'}" in refusal()
+
+
+class LoftSettings(ServiceSettings, service="loft"):
+    """Settings of a service that meets another one, without TLS."""
+
+    pigeon: str = Field(description="Where that is.")
+
+    def in_the_open(self) -> Mapping[str, str]:
+        return {"listen": self.listen, "pigeon": self.pigeon}
+
+
+@pytest.mark.parametrize(
+    "address", ["unix:/run/p.sock", "127.0.0.1:1,localhost:2", "dns:///[::1]:1", "nats://a:b@127.0.0.2:1"]
+)
+def test_what_stays_on_this_machine_needs_no_tls(address: str) -> None:
+    assert is_local(address)
+    assert LoftSettings(listen="127.0.0.1:0", pigeon=address).beyond_this_machine() == []
+
+
+@pytest.mark.parametrize(
+    "address", ["", ":1", "0.0.0.0:1", "[::]:1", "pigeon:1", "127.0.0.1:1,pigeon:1", "nats://127.0.0.1:a@pigeon:1"]
+)
+def test_what_leaves_it_without_tls_is_refused_or_the_network_is_said_to_be_trusted(address: str) -> None:
+    assert not is_local(address)
+    with pytest.raises(ValueError, match="pigeon: without TLS only unix: and loopback addresses are taken") as refused:
+        LoftSettings(listen="127.0.0.1:0", pigeon=address)
+    assert "listen" not in str(refused.value.args)
+    assert LoftSettings(listen="127.0.0.1:0", pigeon=address, trust_network=True).beyond_this_machine() == ["pigeon"]
