@@ -1,10 +1,14 @@
 """Every overlay with every combination of components renders, follows Kubernetes' schemas, and keeps every rule."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.deploy.documents import labels_of, name_of, selects
+from libs.rpc.settings import PeerSettings
+from tests.deploy.documents import environment_of, labels_of, main_of, name_of, pod_of, selects
 from tests.deploy.rendering import COMPONENTS, OVERLAYS, combinations, rendered
 from tests.deploy.rules import RULES
+from tests.deploy.services import told_by
 
 
 @pytest.mark.parametrize("components", list(combinations()), ids="+".join)
@@ -40,6 +44,19 @@ def test_tls_is_served_and_asked_for() -> None:
         settings["TERTULIA_GATEWAY_TLS_CERTIFICATE"] == settings["TERTULIA_WEB_TLS_CERTIFICATE"] == "/run/tls/tls.crt"
     )
     assert settings["TERTULIA_WEB_GATEWAY_CA"] == "/run/tls/ca.crt"
+
+
+def test_services_have_certificates_of_their_own() -> None:
+    documents = rendered("production", ("mtls",))
+    for workload in documents.serving():
+        settings = told_by(name_of(workload), environment_of(documents, main_of(workload)))
+        if not isinstance(settings, PeerSettings):
+            continue
+        [mount] = [mount for mount in main_of(workload)["volumeMounts"] if mount["name"] == "identity"]
+        files = (settings.service_certificate, settings.service_key, settings.service_ca)
+        assert files == tuple(Path(mount["mountPath"]) / file for file in ("tls.crt", "tls.key", "ca.crt"))
+        [volume] = [volume for volume in pod_of(workload)["volumes"] if volume["name"] == "identity"]
+        assert volume["secret"]["secretName"] == f"{name_of(workload)}-identity"
 
 
 def test_metrics_are_scraped_of_every_service_by_prometheus_alone() -> None:

@@ -2,6 +2,8 @@
 
 Nobody starts them in order, and none is the parent of another. What is killed comes back by itself, as under any supervisor;
 what ends without being killed stays away, and the test with it.
+
+They speak by mutual TLS, with NATS, too; clients reach the gateways without.
 """
 
 import asyncio
@@ -9,10 +11,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import grpc
 from tertulia.tokens import Secret
 
+from libs.rpc.callers import CHANNEL, GATEWAY, MESSAGE_STORE, PRESENCE
+from libs.rpc.certificates import Certificates
 from libs.rpc.client import open_channel
+from libs.rpc.peers import open_service
 from tests.support.applications import create_application
+from tests.support.authority import Authority
 from tests.support.log_keyspace import LogKeyspace
 from tests.support.nats import NatsServer, nats_server
 from tests.support.ports import free_port
@@ -20,16 +27,26 @@ from tests.support.service import ServiceProcess
 from tests.support.stack import NATS, Stack
 
 _DRAIN_SECONDS = 5
+_WITH_CERTIFICATES = (MESSAGE_STORE, CHANNEL, PRESENCE, GATEWAY)
 
 
 class SeparateStack(Stack):
     """Its parts: the services, `nats-server`, and with more than one gateway `gateway-2`, `gateway-3` …"""
 
-    def __init__(self, nats: NatsServer, services: dict[str, ServiceProcess], another: Secret) -> None:
+    def __init__(
+        self,
+        nats: NatsServer,
+        services: dict[str, ServiceProcess],
+        another: Secret,
+        authority: Authority,
+        folder: Path,
+    ) -> None:
         gateways = [service.address for service in services.values() if service.service == "gateway"]
         super().__init__(",".join(gateways), another)
         self.nats = nats
         self.services = services
+        self._authority = authority
+        self._folder = folder
         self._comebacks: set[asyncio.Task[None]] = set()
 
     def pid(self, part: str) -> int:
@@ -44,6 +61,15 @@ class SeparateStack(Stack):
 
     def _part(self, part: str) -> NatsServer | ServiceProcess:
         return self.nats if part == NATS else self.services[part]
+
+    async def renew_certificates(self) -> None:
+        old, self._authority = self._authority, Authority()
+        everybody = [self._folder / f"tls-{service}" for service in _WITH_CERTIFICATES]
+        for folder in (*everybody, self._folder / "tls-nats"):
+            (folder / "service_ca.pem").write_bytes(self._authority.pem + old.pem)
+        await self.nats.reload()
+        for service, folder in zip(_WITH_CERTIFICATES, everybody, strict=True):
+            self._authority.issue(folder, service, believed=old.pem)
 
     async def start(self) -> None:
         """Start all services, in no order."""
@@ -73,13 +99,20 @@ class SeparateStack(Stack):
 @asynccontextmanager
 async def separate_stack(folder: Path, keyspace: LogKeyspace, *, gateways: int = 1) -> AsyncIterator[SeparateStack]:
     """All of it, on a keyspace with the tables of all and a NATS of its own that lets nobody do more than operators are told; stopped gracefully afterwards. Logs are in `folder`."""
-    async with nats_server(permissions=folder) as nats, AsyncExitStack() as connections:
+    authority = Authority()
+    own = {service: authority.issue(folder / f"tls-{service}", service) for service in _WITH_CERTIFICATES}
+    tls = authority.issue(folder / "tls-nats", "localhost")
+    async with nats_server(permissions=folder, tls=tls) as nats, AsyncExitStack() as connections:
         on_cassandra = keyspace.settings
         addresses = {service: f"127.0.0.1:{free_port()}" for service in ("message_store", "presence", "channel")}
         services: dict[str, ServiceProcess] = {}
 
         async def add(service: str, address: str, name: str, **settings: str) -> None:
-            channel = await connections.enter_async_context(open_channel(address))
+            channel: grpc.aio.Channel = await connections.enter_async_context(
+                open_channel(address)
+                if service == GATEWAY
+                else open_service(address, service, Certificates(*own[GATEWAY].values()))
+            )
             services[name] = ServiceProcess(
                 service,
                 address,
@@ -87,6 +120,7 @@ async def separate_stack(folder: Path, keyspace: LogKeyspace, *, gateways: int =
                 folder / f"{name}.log",
                 bus_address=nats.address_for(service),
                 drain_seconds=_DRAIN_SECONDS,
+                **own[service],
                 **settings,
             )
 
@@ -100,7 +134,7 @@ async def separate_stack(folder: Path, keyspace: LogKeyspace, *, gateways: int =
             suffix = f"-{number}" if number > 1 else ""
             await add("gateway", f"127.0.0.1:{free_port()}", f"gateway{suffix}", **addresses)
         another = await create_application("another", **on_cassandra)
-        stack = SeparateStack(nats, services, another)
+        stack = SeparateStack(nats, services, another, authority, folder)
         try:
             await stack.start()
             yield stack

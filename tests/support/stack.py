@@ -42,6 +42,9 @@ class Stack(ABC):
     def kill(self, part: str) -> None:
         """kill -9 of one process. It is started again by itself."""
 
+    async def renew_certificates(self) -> None:  # noqa: B027 - where services have none, there is nothing to do
+        """Give all services new ones, of a new authority, while they run."""
+
     def environment(self) -> dict[str, str]:
         """The environment in which the `tertulia` command talks to this stack."""
         return {**os.environ, "TERTULIA_ADDRESS": self.address}
