@@ -128,6 +128,28 @@ async def test_a_client_that_comes_back_is_shown_what_it_missed_once_and_in_orde
         assert seen == [one.seq for one in sent[1:]] == list(range(sent[0].seq + 1, sent[0].seq + 301))
 
 
+async def test_a_session_goes_on_while_services_change_their_certificates_and_who_signs_them(stack: Stack) -> None:
+    await make_group(stack.address, "vault", ["rosa", "sam"])
+    async with together(stack.address, "rosa", "sam") as (rosa, sam):
+        online = tertulia.ConnectionState.ONLINE
+        await next_of(sam, tertulia.ConnectionChanged, lambda event: event.state is online)
+        await stack.renew_certificates()
+        stack.kill("channel")  # what comes back connects to the others, and they to it
+        for number in range(20):
+            await rosa.send("vault", f"number {number}")
+        annexe = await rosa.channels.create_group(["sam"])
+        last = await rosa.send(annexe.channel_id, "is everybody here?")
+        seen: list[tertulia.ClientEvent] = []
+        async with asyncio.timeout(20):
+            async for event in sam.events():
+                seen.append(event)
+                if isinstance(event, tertulia.MessageReceived) and event.channel_id == annexe.channel_id:
+                    assert event.seq == last.seq
+                    break
+        assert sum(isinstance(event, tertulia.MessageReceived) for event in seen) == 21
+        assert not any(isinstance(event, tertulia.ConnectionChanged) for event in seen)
+
+
 async def test_a_repeated_send_takes_one_place(stack: Stack) -> None:
     await make_group(stack.address, "echo", ["quinn"])
     async with person(stack.address, "quinn") as quinn:
