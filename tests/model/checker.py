@@ -124,3 +124,11 @@ class Checker:
                 raise InvariantError("I6", f"log {log} seq {row.seq} holds {row} for ever, deleted by {of_deletion}")
             if row.deleted != (row.event.kind is Kind.MESSAGE and of_deletion is not None):
                 raise InvariantError("I6", f"log {log} seq {row.seq} and its deletion disagree: {row}")
+
+    def ghosts_at_rest(self, log: LogId, texts: Iterable[tuple[Event, str]]) -> None:
+        """No row that nobody is shown holds the text of what was deleted. What was sent without `after_seq` may be sent anew."""
+        gone = {self.shown[log][seq].client_id for seq in self.deleted[log]}
+        gone = {client_id for client_id in gone if self.operations[client_id].after_seq is not None}
+        for event, text in texts:
+            if text and (event.client_id in gone or event.target in self.deleted[log]):
+                raise InvariantError("I6", f"log {log} holds {text!r} of {event} for ever, which was deleted")

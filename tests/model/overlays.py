@@ -11,13 +11,14 @@ Readings taken:
 
 from tests.model.process import LogMemory, Process
 from tests.model.replicas import Write
-from tests.model.rows import write_overlay
+from tests.model.rows import erase_ghosts, write_overlay
 from tests.model.vocabulary import Kind, Seq, Steps
 
 
 def overlay_writes(process: Process, memory: LogMemory, seq: Seq) -> list[Write]:
     """Write the overlays of the event at `seq`, to the database and to memory; none for a message."""
-    event = memory.rows[seq].event
+    cause = memory.rows[seq]
+    event = cause.event
     target = memory.rows.get(event.target or 0)
     if target is None:
         return []
@@ -25,13 +26,15 @@ def overlay_writes(process: Process, memory: LogMemory, seq: Seq) -> list[Write]
         target.edited = memory.rows[seq].body
         target.edits = tuple(sorted({*target.edits, seq}))
         edits = " ".join(map(str, target.edits))
-        return [write_overlay(process, memory.log, target, {"edited": target.edited, "edits": edits}, seq)]
+        return [write_overlay(process, memory.log, target, {"edited": target.edited, "edits": edits}, cause)]
     target.deleted, target.body, target.edited = True, "", ""
-    writes = [write_overlay(process, memory.log, target, {"deleted": "deleted", "body": "", "edited": ""}, seq)]
+    writes = [write_overlay(process, memory.log, target, {"deleted": "deleted", "body": "", "edited": ""}, cause)]
+    if process.world.protocol.ghosts_erased:
+        writes += erase_ghosts(process, memory.log, memory.chain)
     if process.world.protocol.edit_events_blanked:
         for edit in (memory.rows[edit_seq] for edit_seq in target.edits if edit_seq in memory.rows):
             edit.body = ""
-            writes.append(write_overlay(process, memory.log, edit, {"body": ""}, seq))
+            writes.append(write_overlay(process, memory.log, edit, {"body": ""}, cause))
     return writes
 
 

@@ -9,6 +9,7 @@ from tests.model.protocol import Protocol
 from tests.model.replicas import Network, ShardRow, Tables, Write
 from tests.model.schedule import Schedule
 from tests.model.vocabulary import (
+    Chain,
     ClientId,
     Epoch,
     ExitError,
@@ -20,6 +21,7 @@ from tests.model.vocabulary import (
     Steps,
     Timestamp,
     Window,
+    timestamp,
 )
 
 CLOCK_ERROR = 300  # in ticks, only looked at where seq timestamps are removed
@@ -69,6 +71,7 @@ class LogMemory:
     high_water: Seq
     next_seq: Seq
     remembered_from: Seq  # client ids of lower seqs are found only by a scan from an after_seq
+    chain: Chain
     rows: dict[Seq, Row]
     seq_of: dict[ClientId, Seq]
     deleted: set[Seq]  # targets of deletions that have a seq
@@ -174,8 +177,8 @@ class Process:
             raise ExitError
         body.barriers_passed = max(body.barriers_passed, number)
 
-    def timestamp(self, seq: Seq) -> Timestamp:
-        """Of a cell of a log row: the seq of the row, or of the event whose overlay or blanking it is."""
+    def timestamp(self, row: Row) -> Timestamp:
+        """Of a cell that follows from an event: of its own row, or of an overlay or a blanking."""
         if self.world.protocol.seq_timestamps:
-            return seq
+            return timestamp(row.epoch, row.seq)
         return 10_000 + self.world.tick + self.body.clock_error

@@ -86,6 +86,12 @@ class Protocol:
     ] = True
     edit_after_deletion_refused: Annotated[bool, Needed("the later edit's overlay wins over the blanking", 50)] = True
     edit_events_blanked: Annotated[bool, Needed("the text is still in the edit's row", 50, DELETIONS)] = True
+    ghosts_erased: Annotated[
+        bool, Needed("deleted text comes to rest in a row of an epoch that was over", 3000, TAKEOVERS)
+    ] = True
+    ghosts_erased_after_barrier: Annotated[
+        bool, Needed("who took over after this one, and did not see its seal, has kept what it erases", 1500, TAKEOVERS)
+    ] = True
     seq_timestamps: Annotated[
         bool, Needed("clocks differ: a late rewrite or an old edit wins over a blanking", 100, DELETIONS)
     ] = True

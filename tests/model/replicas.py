@@ -56,8 +56,12 @@ def merge_into(held: dict[K, Cell[V]], cells: Mapping[K, Cell[V]]) -> None:
 class Table(Generic[P, K, V]):
     """One table as the replicas hold it: partition, key in the partition, cell."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self, name: str, visible: Callable[[dict[K, Cell[V]]], dict[K, Cell[V]]] = lambda cells: cells
+    ) -> None:
+        """`visible`: what a reader is shown of what replicas hold."""
         self.name = name
+        self.visible = visible
         self.copies: tuple[dict[P, dict[K, Cell[V]]], ...] = tuple({} for _ in REPLICAS)
 
     def land(self, partition: P, cells: Mapping[K, Cell[V]], replica: int) -> None:
@@ -68,7 +72,19 @@ class Table(Generic[P, K, V]):
         cells: dict[K, Cell[V]] = {}
         for replica in replicas:
             merge_into(cells, self.copies[replica].get(partition, {}))
+        return self.visible(cells)
+
+
+def not_erased(cells: dict[CellKey, Cell[CellValue]]) -> dict[CellKey, Cell[CellValue]]:
+    """Without what range deletions cover: what is as old as they are, or older, from their seq on."""
+    erased = [(seq, cell[0]) for (seq, _, column), cell in cells.items() if column == "erased"]
+    if not erased:
         return cells
+    return {
+        key: cell
+        for key, cell in cells.items()
+        if key[2] != "erased" and not any(key[0] >= seq and cell[0] <= timestamp for seq, timestamp in erased)
+    }
 
 
 class Write:
@@ -152,7 +168,7 @@ class Network:
         yield
         merge_into(cells, table.copies[second].get(partition, {}))
         yield
-        return cells
+        return table.visible(cells)
 
 
 class Tables:
@@ -161,7 +177,7 @@ class Tables:
     def __init__(self) -> None:
         self.fence: Table[Incarnation, None, bool] = Table("fence")
         self.log_epoch: Table[LogId, Epoch, Seal] = Table("log_epoch")
-        self.log: Table[tuple[LogId, int], CellKey, CellValue] = Table("log")
+        self.log: Table[tuple[LogId, int], CellKey, CellValue] = Table("log", not_erased)
         self.log_mark: Table[LogId, None, Seq] = Table("log_mark")
         self.dirty: Table[Window, LogId, bool] = Table("dirty")
 

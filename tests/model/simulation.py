@@ -1,6 +1,6 @@
 """One run: a seed decides everything that happens; what is left open at its end is delivered, and all is checked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from random import Random
 from typing import TypeVar
@@ -14,7 +14,19 @@ from tests.model.protocol import WHOLE, Protocol
 from tests.model.reads import chain_of, read_changes, read_history, row_of
 from tests.model.replicas import QUORUMS, Network, ShardRow
 from tests.model.schedule import LATE_WRITES, Schedule
-from tests.model.vocabulary import LOGS, ROWS_PER_BUCKET, SHARDS, InvariantError, LogId, Row, Seq, Steps, bucket
+from tests.model.vocabulary import (
+    LOGS,
+    ROWS_PER_BUCKET,
+    SHARDS,
+    Chain,
+    Event,
+    InvariantError,
+    LogId,
+    Row,
+    Seq,
+    Steps,
+    bucket,
+)
 
 T = TypeVar("T")
 LAST_TAKEOVERS = 50  # one is enough, unless epochs went backward: then until they are where they were
@@ -128,6 +140,7 @@ class Simulation:
         for log in LOGS:
             for replicas in QUORUMS[::2]:
                 world.checker.at_rest(log, self.rows_at_rest(log, replicas, heads[log]))
+                world.checker.ghosts_at_rest(log, self.ghosts_at_rest(log, replicas))
 
     def rows_at_rest(self, log: LogId, replicas: tuple[int, ...], head: Seq) -> list[Row]:
         tables = self.world.tables
@@ -143,6 +156,19 @@ class Simulation:
                     raise InvariantError("I1", f"log {log}: replicas {replicas} have a hole at {seq}, below {head}")
                 rows.append(row)
         return rows
+
+    def ghosts_at_rest(self, log: LogId, replicas: tuple[int, ...]) -> Iterator[tuple[Event, str]]:
+        """All texts that replicas hold of a log in rows of other epochs than the valid ones: the event, and the text."""
+        table = self.world.tables.log
+        chain = chain_of(self.world.tables.log_epoch.held_by(replicas, log)) or Chain([])
+        partitions = {partition for copy in table.copies for partition in copy if partition[0] == log}
+        for partition in partitions:
+            cells = table.held_by(replicas, partition)
+            for (seq, epoch, column), (_, text) in cells.items():
+                event = cells.get((seq, epoch, "event"))
+                is_text = column in {"body", "edited"} and epoch != chain.valid_epoch(seq)
+                if is_text and event is not None and isinstance(event[1], Event):
+                    yield event[1], str(text)
 
 
 def violation(seed: int, schedule: Schedule = LATE_WRITES, protocol: Protocol = WHOLE) -> InvariantError | None:

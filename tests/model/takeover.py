@@ -13,7 +13,7 @@ from tests.model.overlays import overlay_writes
 from tests.model.process import LogMemory, Process
 from tests.model.reads import read_chain, read_mark, read_rows, read_run
 from tests.model.replicas import CasAnswer, Ownership, Write
-from tests.model.rows import write_rows
+from tests.model.rows import erase_ghosts, write_rows
 from tests.model.vocabulary import (
     TAIL,
     Chain,
@@ -86,6 +86,8 @@ def recover(process: Process, logs: list[LogId]) -> Steps[None]:
         if tail.chain.newest() != process.epoch:
             yield from repair(process, tail)
             yield from seal(process, tail)
+            if not protocol.ghosts_erased_after_barrier:
+                erase_ghosts(process, log, tail.chain)
         tails.append(tail)
     if protocol.recovery_barrier:
         yield from process.barrier()
@@ -145,6 +147,7 @@ def rebuild(process: Process, tail: Tail) -> Steps[LogMemory]:
         log=tail.log,
         high_water=tail.end,
         next_seq=tail.end + 1,
+        chain=tail.chain,
         remembered_from=(tail.end - TAIL if remembers_tail else tail.end) + 1,
         rows={row.seq: row for row in rows},
         seq_of={row.event.client_id: row.seq for row in rows},

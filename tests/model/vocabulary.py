@@ -60,7 +60,7 @@ class Seal(NamedTuple):
     previous: Epoch
 
 
-Column: TypeAlias = Literal["event", "body", "edited", "edits", "deleted"]
+Column: TypeAlias = Literal["event", "body", "edited", "edits", "deleted", "erased"]
 CellKey: TypeAlias = tuple[Seq, Epoch, Column]
 CellValue: TypeAlias = Event | str
 
@@ -80,6 +80,14 @@ class Row:
     def shown(self) -> str:
         """The text that a reader shows: `deleted` wins over any text."""
         return "" if self.deleted else self.edited or self.body
+
+
+EPOCH_WEIGHT = 1_000_000  # 2^40 in Cassandra: more than any seq
+
+
+def timestamp(epoch: Epoch, seq: Seq) -> Timestamp:
+    """Of what an epoch's owner writes for an event: later epochs win, and in one epoch later events."""
+    return epoch * EPOCH_WEIGHT + seq
 
 
 def bucket(seq: Seq) -> int:

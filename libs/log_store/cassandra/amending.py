@@ -9,7 +9,7 @@ from libs.cassandra import Session
 from libs.log_store.amendments import Amending, Target, amends
 from libs.log_store.cassandra.mentions import write_mentions
 from libs.log_store.cassandra.overlays import read_entries, write_overlay
-from libs.log_store.cassandra.rows import read_rows, redact
+from libs.log_store.cassandra.rows import erase_ghosts, read_rows, redact
 from libs.log_store.cassandra.vocabulary import Chain
 from libs.log_store.types import Amendments, LogKey, Seq
 
@@ -54,5 +54,7 @@ async def amend_again(session: Session, log: LogKey, chain: Chain, first: Seq, l
             amending.add(event, targets)
         first = Seq(found[-1].row.seq + 1)
     amendments = amending.amendments()
+    if amendments.redactions:
+        await erase_ghosts(session, log, chain)
     await amend(session, log, chain, amendments)
     return amendments

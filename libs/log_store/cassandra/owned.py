@@ -12,7 +12,7 @@ _BYTES_PER_LOG = 1_500  # beside the last message, measured: the object, its hea
 class OwnedLog:
     """One log of which the head is known."""
 
-    __slots__ = ("chain", "dirty_window", "durable", "head", "in_doubt", "key", "marked", "sealed")
+    __slots__ = ("chain", "dirty_window", "durable", "ghosts_erased", "head", "in_doubt", "key", "marked", "sealed")
 
     def __init__(self, key: LogKey, durable: Head, *, marked: Seq, chain: Chain | None, sealed: bool) -> None:
         self.key = key
@@ -28,6 +28,8 @@ class OwnedLog:
         """Its newest epoch is ours: appends may go on. Otherwise there is nothing above `durable`, and it was only read."""
         self.dirty_window = 0
         """The newest window that is known to have the log in `dirty`."""
+        self.ghosts_erased = False
+        """What older owners wrote, or will have written, behind their ends is erased: see rows.erase_ghosts."""
         self.in_doubt = False
         """Rows were sent of which it will never be known here whether they were written."""
 

@@ -1,4 +1,4 @@
-"""The table `log`. The cells of a row carry its seq as their timestamp, whoever writes it and how often."""
+"""The table `log`. The cells of a row carry its epoch and its seq as their timestamp, whoever writes it and how often."""
 
 import asyncio
 from collections import defaultdict
@@ -8,7 +8,7 @@ from functools import partial
 from libs.cassandra import Session, Statement, Values, read
 from libs.log_store.bodies import redacted
 from libs.log_store.cassandra.durable import until_durable
-from libs.log_store.cassandra.vocabulary import ROWS_PER_BUCKET, Chain, Epoch, EpochRow, bucket
+from libs.log_store.cassandra.vocabulary import NO_EPOCH, ROWS_PER_BUCKET, Chain, Epoch, EpochRow, bucket, timestamp
 from libs.log_store.errors import LogDamaged
 from libs.log_store.types import Kind, LogKey, LogPosition, Millis, Redaction, Row, SendId, Sent, Seq
 
@@ -26,12 +26,21 @@ WRITE_REDACTION = Statement(
     "INSERT INTO ks.log (application_id, log_id, bucket, seq, epoch, digest, event, deletion_seq) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
 )
+ERASE = Statement(
+    "DELETE FROM ks.log USING TIMESTAMP ? WHERE application_id = ? AND log_id = ? AND bucket = ? AND seq >= ?"
+)
 _READ_FORWARD = Statement(f"SELECT {_ROW}, deletion_seq {_RANGE}")
 _READ_BACKWARD = Statement(f"SELECT {_ROW}, deletion_seq {_RANGE}{_BACKWARD}")
 _READ_SENT = Statement(f"SELECT {_SENT} {_RANGE}")
 _ARE_THERE = Statement(
     "SELECT log_id, seq FROM ks.log WHERE application_id = ? AND log_id IN ? AND bucket = ? AND seq IN ?"
 )
+
+MAX_ROWS_AHEAD = 2 * ROWS_PER_BUCKET
+"""Of one log, that may be written before a barrier is passed. A flush of message_store has half as many."""
+
+_GHOST_BUCKETS = 1 + MAX_ROWS_AHEAD // ROWS_PER_BUCKET
+"""In so many, from that of a takeover on, whoever was taken over may have rows."""
 
 _BATCH_BYTES = 48 * 1024  # with keys and column names below 64 KiB, where Cassandra is told to warn
 _ROW_BYTES = 200  # of a row beside its event
@@ -61,7 +70,7 @@ def _batches(rows: Sequence[EpochRow]) -> Iterator[list[EpochRow]]:
 
 def _values(log: LogKey, row: EpochRow) -> Values:
     event, epoch, _ = row
-    return (*log, bucket(event.seq), event.seq, epoch, int(event.kind), *event[2:], event.seq)
+    return (*log, bucket(event.seq), event.seq, epoch, int(event.kind), *event[2:], timestamp(epoch, event.seq))
 
 
 async def read_rows(
@@ -147,8 +156,9 @@ async def are_there(session: Session, places: Sequence[LogPosition]) -> set[LogK
 async def redact(session: Session, log: LogKey, chain: Chain, redaction: Redaction) -> None:
     """Blank rows, durable on return. They are read for it, at their keys and with what is to stay in them.
 
-    The cells carry the seq of the deletion, so that no rewrite of the rows, however late, brings anything back.
+    The cells carry the timestamp of the deletion, so that no rewrite of the rows, however late, brings anything back.
     """
+    deleted_at = timestamp(chain.valid_epoch(redaction.deletion_seq), redaction.deletion_seq)
 
     async def blank(seq: Seq) -> None:
         (found,) = await until_durable(
@@ -156,11 +166,28 @@ async def redact(session: Session, log: LogKey, chain: Chain, redaction: Redacti
         )
         place = (*log, bucket(seq), seq, found.epoch)
         blanked = (b"", redacted(found.row.event), redaction.deletion_seq)
-        await until_durable(lambda: session.write(WRITE_REDACTION, [(*place, *blanked, redaction.deletion_seq)]))
+        await until_durable(lambda: session.write(WRITE_REDACTION, [(*place, *blanked, deleted_at)]))
 
     async with asyncio.TaskGroup() as tasks:
         for seq in redaction.seqs:
             tasks.create_task(blank(seq))
+
+
+async def erase_ghosts(session: Session, log: LogKey, chain: Chain) -> None:
+    """Erase what older epochs wrote where a newer one had begun, or will write there: durable on return.
+
+    What was on its way when its owner was taken over may arrive at any later time. Each erasure is older than all that its own
+    epoch writes, and newer than all before. To be called after a barrier: no takeover comes to another chain then, so nobody
+    has adopted, or will, what this erases.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        for epoch, seal in chain.links:
+            if seal.previous == NO_EPOCH:
+                continue
+            first = bucket(seal.start)
+            for number in range(first, first + _GHOST_BUCKETS):
+                values = (timestamp(epoch, Seq(0)), *log, number, seal.start)
+                tasks.create_task(until_durable(partial(session.write, ERASE, [values])))
 
 
 async def _sent(session: Session, log: LogKey, chain: Chain, first: Seq, last: Seq) -> AsyncIterator[Sent]:

@@ -99,6 +99,8 @@ class CassandraLogStore:
             await self._append(batches)
 
     async def _append(self, batches: Sequence[LogBatch]) -> None:
+        if any(len(batch.rows) > rows.MAX_ROWS_AHEAD for batch in batches):
+            raise ValueError(f"more than {rows.MAX_ROWS_AHEAD} rows of one log at a time")
         logs = await each(self._recoveries.owned, [batch.log for batch in batches])
         writing: list[tuple[OwnedLog, LogBatch]] = []
         for owned, batch in zip(logs, batches, strict=True):
@@ -162,6 +164,11 @@ class CassandraLogStore:
         async def amend_one(item: tuple[OwnedLog, LogBatch]) -> None:
             owned, (key, new, amendments) = item
             chain = await until_durable(lambda: self._recoveries.chain(owned))
+            if (
+                amendments.redactions and not owned.ghosts_erased
+            ):  # what is deleted may have been sent before a takeover, too
+                await rows.erase_ghosts(self._session, key, chain)
+                owned.ghosts_erased = True
             await amend(self._session, key, chain, amendments)
             if amendments.redactions:  # the stored mark may show what was deleted
                 mark = head_after(owned.durable, new, amendments)

@@ -21,6 +21,21 @@ def bucket(seq: Seq) -> int:
     return seq // ROWS_PER_BUCKET
 
 
+_SEQ_BITS = 40  # a thousand events a second for 34 years
+_EPOCH_BITS = 23  # what a timestamp of 63 bits has left
+
+
+def timestamp(epoch: Epoch, seq: Seq) -> int:
+    """Of the cells that an epoch's owner writes for an event: of later epochs they win, and in one epoch those of later events.
+
+    Raises:
+        OverflowError: there were more than 2^40 events in the log, or more than 2^23 owners of its shard.
+    """
+    if seq >> _SEQ_BITS or epoch >> _EPOCH_BITS:
+        raise OverflowError(f"seq {seq} of epoch {epoch} is beyond what a log can hold")
+    return epoch << _SEQ_BITS | seq
+
+
 class EpochRow(NamedTuple):
     """A row and the epoch whose owner wrote it first: its key, to which it is bound for ever."""
 

@@ -86,6 +86,29 @@ async def test_a_late_rewrite_does_not_restore_what_was_deleted(logs: LogKeyspac
         assert (await events(it.store))[0].state.deleted
 
 
+async def test_what_was_deleted_is_in_no_ghost_whenever_that_comes(logs: LogKeyspace) -> None:
+    story = Story()
+
+    async def life(stale: Owner) -> None:
+        story.say("hello")
+        await story.told(stale.store)
+        stale.session.next(WRITE_ROWS, Fault.HELD)
+        await stale.store.append([LogBatch(LOG, [row(2, text=WORDS)])])  # its sender hears nothing, and sends it again
+
+    async with stale_owner(logs, life) as session, owner(logs) as successor:
+        await successor.store.recover(LOG, 10)
+        story.say(WORDS)
+        await story.told(successor.store)
+        story.delete(2)
+        await story.told(successor.store)
+        assert WORDS.encode() not in await logs.contents()
+        assert await session.arrive() > 0
+        assert WORDS.encode() not in await logs.contents()
+        assert [event.seq for event in await events(successor.store)] == [1, 2, 3]
+    async with owner(logs) as third:
+        assert [event.seq for event in await events(third.store)] == [1, 2, 3]
+
+
 async def test_a_stale_owner_amends_nothing_for_events_that_are_not_in_the_log(logs: LogKeyspace) -> None:
     story = Story()
 
