@@ -42,7 +42,8 @@ async def grpcio() -> Command:
 
 async def grpc_js() -> Command:
     npm, node, folder = _tool("npm"), _tool("node"), CLIENTS / "js"
-    await _build(folder, npm, "install", "--no-package-lock", "--no-audit", "--no-fund")
+    if not (folder / "node_modules" / "@grpc" / "grpc-js" / "package.json").exists():
+        await _build(folder, npm, "install", "--no-package-lock", "--no-audit", "--no-fund")
     return [node, str(folder / "client.js")]
 
 
