@@ -306,7 +306,7 @@ async def cassandra_session(
         )
     auth = PlainTextAuthProvider(user, password) if user else None
     tls = _tls(authority) if authority is not None else None
-    while (session := await asyncio.to_thread(_connected, contact_points, data_center, auth, tls)) is None:  # noqa: ASYNC110
+    while (session := await asyncio.to_thread(_connected, contact_points, data_center, auth, tls)) is None:  # noqa: ASYNC110 - no event tells
         await asyncio.sleep(_AGAIN_SECONDS)
     try:
         if not await asyncio.to_thread(_has_keyspace, session, keyspace, create_with_replicas):

@@ -47,7 +47,7 @@ class _OneWrite:
     def __init__(self) -> None:
         self._outcome: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
 
-    def acked(self, request_id: int, seq: int, time_ms: int) -> None:
+    def acked(self, request_id: int, seq: int, time_ms: int) -> None:  # there is only one request
         if not self._outcome.done():  # the caller may have gone
             self._outcome.set_result((seq, time_ms))
 

@@ -192,9 +192,9 @@ async def stalled(stack: ServeStack, times: int) -> str:
                     await asyncio.sleep(0.1)
                     most = max(most, memory())
                 behind = dict(speakers.heads)
-                await until(lambda: honest.have(behind), "the others are served meanwhile")  # noqa: B023
+                await until(lambda: honest.have(behind), "the others are served meanwhile")  # noqa: B023 - awaited here
                 stopped.signal(signal.SIGCONT)
-                await until(lambda: stopped.have(behind), "they have caught up", _PATIENCE_SECONDS)  # noqa: B023
+                await until(lambda: stopped.have(behind), "they have caught up", _PATIENCE_SECONDS)  # noqa: B023 - awaited here
                 await asyncio.sleep(_SETTLE_SECONDS)
                 mib.append([before, most, memory()])
         await until(

@@ -62,7 +62,7 @@ class Barrier:
 
     async def fresh(self) -> None:
         """Wait for a barrier if the last one is old. To be called just before rows are written: whoever stood still may have been
-        taken over, and its rows would be ghosts, which are not blanked when what they say is deleted.
+        taken over, and would write what nobody will ever read.
 
         Raises:
             Fenced: this incarnation is fenced.

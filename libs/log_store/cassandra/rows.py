@@ -177,8 +177,9 @@ async def erase_ghosts(session: Session, log: LogKey, chain: Chain) -> None:
     """Erase what older epochs wrote where a newer one had begun, or will write there: durable on return.
 
     What was on its way when its owner was taken over may arrive at any later time. Each erasure is older than all that its own
-    epoch writes, and newer than all before. To be called after a barrier: no takeover comes to another chain then, so nobody
-    has adopted, or will, what this erases.
+    epoch writes, and newer than all before. To be called after a barrier that began when the chain had been read: no takeover comes
+    to another chain then, so nobody has adopted, or will, what this erases. A chain that was read later may end with a seal of
+    which that is not known.
     """
     async with asyncio.TaskGroup() as tasks:
         for epoch, seal in chain.links:

@@ -164,9 +164,8 @@ class CassandraLogStore:
         async def amend_one(item: tuple[OwnedLog, LogBatch]) -> None:
             owned, (key, new, amendments) = item
             chain = await until_durable(lambda: self._recoveries.chain(owned))
-            if (
-                amendments.redactions and not owned.ghosts_erased
-            ):  # what is deleted may have been sent before a takeover, too
+            # what is deleted may have been sent before a takeover, too; the chain is that of the log's recovery, before the barrier
+            if amendments.redactions and not owned.ghosts_erased:
                 await rows.erase_ghosts(self._session, key, chain)
                 owned.ghosts_erased = True
             await amend(self._session, key, chain, amendments)

@@ -78,7 +78,7 @@ async def test_an_owner_that_is_woken_after_its_takeover_exits_without_acknowled
 async def _rows(logs: LogKeyspace) -> list[int]:
     """The seqs of all rows that the database holds, ghosts too."""
     async with cql(logs.point) as connection:
-        rows = await connection.query(f"SELECT seq FROM {logs.name}.log")  # noqa: S608
+        rows = await connection.query(f"SELECT seq FROM {logs.name}.log")  # noqa: S608 - our own name
     return sorted(int.from_bytes(seq or b"") for (seq,) in rows)
 
 
