@@ -129,7 +129,18 @@ async def _machines(
 
 
 async def create_keyspace(connection: Cql, name: str, replicas: int) -> None:
-    """Create a keyspace with its rows on so many nodes."""
+    """Create a keyspace with its rows on so many nodes, all of which are up, and wait until every node knows of it.
+
+    Raises:
+        AssertionError: they do not within 90 s.
+    """
     await connection.query(
         f"CREATE KEYSPACE {name} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': {replicas}}}"
     )
+    await until(lambda: _knows_one_schema(connection), f"every node knows of {name}", _RING_SECONDS)
+
+
+async def _knows_one_schema(connection: Cql) -> bool:
+    here = await connection.query("SELECT schema_version FROM system.local")
+    elsewhere = await connection.query("SELECT schema_version FROM system.peers_v2")
+    return len({*here, *elsewhere}) == 1
