@@ -20,12 +20,15 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A secret that tokens of an application are signed with. It is withdrawn, never deleted or changed."""
+    """What tokens of an application are checked with. It is withdrawn, never deleted or changed."""
 
     application_id: str
     key_id: str
     """`[A-Za-z0-9_-]{1,64}`."""
     secret: bytes
+    """Of HMAC: tokens are signed with it, too. Empty: they are signed with what belongs to `public_key`."""
+    public_key: bytes = b""
+    """Ed25519 or RSA, as DER (SubjectPublicKeyInfo). Apart from `secret`, so that nobody takes it for one."""
     withdrawn: bool = False
 
 

@@ -61,6 +61,8 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         context: object,
     ) -> access_pb2.GetKeyResponse:
         key = await self._applications.key(request.application_id, request.key_id)
+        if key.public_key:
+            return access_pb2.GetKeyResponse(public_key=key.public_key)
         return access_pb2.GetKeyResponse(secret=key.secret)
 
     async def Authorize(

@@ -1,14 +1,17 @@
 """Commands on the service's database, for operators. On SQLite they hold its lock: stop the service first.
 
-python -m services.channel create-application NAME              prints the application's secret, this once
-python -m services.channel create-key APPLICATION               prints another secret of the application, this once
-python -m services.channel withdraw-key APPLICATION KEY         tokens signed with that key are refused from then on
-python -m services.channel search-by-users APPLICATION on|off   whether its users may search for each other by name
+python -m services.channel create-application NAME                 prints the application's secret, this once
+python -m services.channel create-key APPLICATION                  prints another secret of the application, this once
+python -m services.channel add-public-keys APPLICATION KEY_SET     tokens signed with keys whose public halves these are, are good, too
+python -m services.channel withdraw-key APPLICATION KEY            tokens signed with that key are refused from then on
+python -m services.channel search-by-users APPLICATION on|off      whether its users may search for each other by name
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -17,8 +20,9 @@ from libs.runtime.errors import CannotStart
 from libs.runtime.logs import configure_logs
 from libs.runtime.process import report_failure
 from libs.runtime.settings import load_settings
-from services.channel.applications import Applications
+from services.channel.applications import Applications, KeyIdTaken
 from services.channel.clock import now_ms
+from services.channel.key_set import KeySetMalformed, parse_key_set
 from services.channel.secret_string import ID_FORM, format_secret, new_key
 from services.channel.settings import ChannelSettings
 from services.channel.stores import open_directory
@@ -56,6 +60,30 @@ def create_key(application: str) -> None:
         typer.echo(format_secret(await directory.applications.create_key(new_key(application))))
 
     _with_directory(create)
+
+
+@app.command()
+def add_public_keys(
+    application: str, key_set: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+) -> None:
+    """Take tokens that are signed with a private key that never leaves whoever makes them.
+
+    KEY_SET is a file with a JSON Web Key Set (RFC 7517): public keys of Ed25519 or RSA, each with a `kid`. Those that are there already stay;
+    prints the `kid` of the others, a line each.
+    """
+
+    async def add(directory: Directory) -> None:
+        if await directory.applications.get(application) is None:
+            raise CannotStart(f"there is no application {application!r}")
+        try:
+            keys = parse_key_set(application, key_set.read_text(errors="replace"))
+            added = await Applications(directory.applications, now_ms).add_public_keys(keys)
+        except (KeySetMalformed, KeyIdTaken) as error:
+            raise CannotStart(f"{key_set}: {error}") from None
+        for key in added:
+            typer.echo(key.key_id)
+
+    _with_directory(add)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Applications and their keys."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tertulia.chat.v1 import error_pb2
 
@@ -12,6 +12,14 @@ from libs.rpc.page_tokens import PageTokens
 from services.channel.secret_string import new_key
 
 _PAGE_TOKEN_SECRET_BYTES = 32
+
+
+class KeyIdTaken(ValueError):
+    """A key is never changed, and never comes back."""
+
+    def __init__(self, key_id: str, *, withdrawn: bool) -> None:
+        what = "was withdrawn, for ever" if withdrawn else "is another key already"
+        super().__init__(f"key {key_id} {what}: give the new one another id")
 
 
 class Applications:
@@ -35,6 +43,22 @@ class Applications:
         if await self._store.create(wanted) != wanted:
             return None
         return await self._store.create_key(new_key(application_id))
+
+    async def add_public_keys(self, keys: Sequence[Key]) -> Sequence[Key]:
+        """Make keys of an application's key set good, and return those that were not there. Safe to repeat.
+
+        Raises:
+            KeyIdTaken: an id of theirs is another key's, or was withdrawn. Then none was added.
+        """
+        there = [await self._store.get_key(key.application_id, key.key_id) for key in keys]
+        for key, other in zip(keys, there, strict=True):
+            if other is not None and other != key:
+                raise KeyIdTaken(key.key_id, withdrawn=other.withdrawn)
+        new = [key for key, other in zip(keys, there, strict=True) if other is None]
+        for key in new:
+            if (stored := await self._store.create_key(key)) != key:  # somebody else was faster
+                raise KeyIdTaken(key.key_id, withdrawn=stored.withdrawn)
+        return new
 
     async def existing(self, application_id: str) -> Application:
         """The application of a caller: there is one, because its key was checked."""

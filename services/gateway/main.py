@@ -20,6 +20,7 @@ from services.gateway.edge import edge_served
 from services.gateway.grants import Grants
 from services.gateway.hub import Hub
 from services.gateway.inboxes import Inboxes
+from services.gateway.keys import Keys
 from services.gateway.log_client import LogClient
 from services.gateway.message_service import MessageMethods
 from services.gateway.methods import passed_on
@@ -33,7 +34,7 @@ from services.gateway.session_logs import Sources
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
 from services.gateway.stats import Stats, StatsCollector, batch_sizes
-from services.gateway.tokens import Keys, Tokens
+from services.gateway.tokens import Tokens
 from services.gateway.typing_signals import TypingSignals
 from services.gateway.watches import Watches
 

@@ -7,61 +7,24 @@ from collections.abc import Callable, Iterable
 
 import jwt
 from tertulia.chat.v1 import error_pb2
-from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 
 from libs.rpc.caller import Caller
-from libs.rpc.client import call
-from libs.rpc.errors import FieldsInvalid, FieldViolation, NotFound, PermissionDenied, Unauthenticated
-from services.gateway.cache import ExpiringCache, SharedCalls
+from libs.rpc.errors import FieldsInvalid, FieldViolation, PermissionDenied, Unauthenticated
+from services.gateway.cache import ExpiringCache
 from services.gateway.identity import Identity
+from services.gateway.keys import Keys
 from services.gateway.revocations import Revocations
 
 AUDIENCE = "tertulia"
 MAX_USER_ID_BYTES = 128
-_ALGORITHMS = ["HS256"]  # explicit: a token never chooses how it is checked
 _NOT_IN_USER_IDS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_UNKNOWN_KEY_SECONDS = 2.0  # a key that was just made is found soon; tokens with invented keys cost little
-_CACHED_KEYS = 10_000
 _CACHED_TOKENS = 10_000
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
 
-class Keys:
-    """Secrets of applications' keys, as channel knows them."""
-
-    def __init__(self, access: "access_pb2_grpc.AccessServiceAsyncStub", cache_seconds: float) -> None:
-        self._access = access
-        self._cache_seconds = cache_seconds
-        self._cache: ExpiringCache[tuple[str, str], bytes] = ExpiringCache(_CACHED_KEYS)
-        self._calls: SharedCalls[tuple[str, str], bytes] = SharedCalls()
-
-    async def secret(self, application_id: str, key_id: str) -> bytes:
-        """The secret of a key; empty: there is no such key.
-
-        Raises:
-            TertuliaError: channel does not answer.
-        """
-        key = (application_id, key_id)
-        secret = self._cache.get(key)
-        return secret if secret is not None else await self._calls.call(key, lambda: self._ask(*key))
-
-    async def _ask(self, application_id: str, key_id: str) -> bytes:
-        try:
-            request = access_pb2.GetKeyRequest(application_id=application_id, key_id=key_id)
-        except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and no id of ours does
-            return b""
-        try:
-            response = await call(self._access.GetKey, request)
-        except NotFound:
-            self._cache.put((application_id, key_id), b"", _UNKNOWN_KEY_SECONDS)
-            return b""
-        self._cache.put((application_id, key_id), response.secret, self._cache_seconds)
-        return response.secret
-
-
 class Tokens:
-    """Checks tokens: JWT, HS256, `kid` and `iss` name the key, `aud` is "tertulia", `exp` is required.
+    """Checks tokens: JWT, `kid` and `iss` name the key, which says how they are signed; `aud` is "tertulia", `exp` is required.
 
     `sub` is the user; a server key's token has `server: true` instead. A token that was found good is not checked again for
     `cache_seconds`, unless it is heard to be revoked. `clock` tells seconds since the Unix epoch.
@@ -106,14 +69,14 @@ class Tokens:
             raise _invalid("it is not a JWT") from None
         if not isinstance(key_id, str) or not isinstance(application_id, str):
             raise _invalid("it must name its key: `kid` in the header, `iss` in the claims")
-        secret = await self._keys.secret(application_id, key_id)
-        if not secret:
+        key = await self._keys.get(application_id, key_id)
+        if key is None:
             raise _invalid("its key is not known")
         try:
             claims = jwt.decode(
                 token,
-                secret,
-                algorithms=_ALGORITHMS,
+                key.key,
+                algorithms=[key.algorithm],  # a token never chooses how it is checked
                 audience=AUDIENCE,
                 issuer=application_id,
                 # iat is only information: a back end whose clock is ahead of ours has made a good token

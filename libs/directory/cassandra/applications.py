@@ -13,9 +13,9 @@ _GET = Statement(f"SELECT {_APPLICATION} FROM ks.applications WHERE application_
 _CREATE = Statement(f"INSERT INTO ks.applications ({_APPLICATION}) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS")
 _ALLOW_SEARCH = Statement("UPDATE ks.applications SET users_may_search = ? WHERE application_id = ? IF EXISTS")
 
-_KEY = "application_id, key_id, secret, withdrawn"
+_KEY = "application_id, key_id, secret, public_key, withdrawn"
 _GET_KEY = Statement(f"SELECT {_KEY} FROM ks.application_keys WHERE application_id = ? AND key_id = ?")
-_CREATE_KEY = Statement(f"INSERT INTO ks.application_keys ({_KEY}) VALUES (?, ?, ?, ?) IF NOT EXISTS")
+_CREATE_KEY = Statement(f"INSERT INTO ks.application_keys ({_KEY}) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS")
 _WITHDRAW_KEY = Statement(
     "UPDATE ks.application_keys SET withdrawn = true WHERE application_id = ? AND key_id = ? IF EXISTS"
 )
@@ -44,7 +44,7 @@ class CassandraApplications:
             raise DirectoryUnavailable(writing=True)
 
     async def create_key(self, key: Key) -> Key:
-        values = (key.application_id, key.key_id, key.secret, key.withdrawn)
+        values = (key.application_id, key.key_id, key.secret, key.public_key, key.withdrawn)
         return _key(await self._calls.create(_CREATE_KEY, values, _GET_KEY, (key.application_id, key.key_id)))
 
     async def get_key(self, application_id: str, key_id: str) -> Key | None:
@@ -64,4 +64,5 @@ def _application(row: Values) -> Application:
 
 
 def _key(row: Values) -> Key:
-    return Key(*cast("tuple[str, str, bytes, bool]", row))
+    application_id, key_id, secret, public_key, withdrawn = cast("tuple[str, str, bytes, bytes | None, bool]", row)
+    return Key(application_id, key_id, secret, public_key or b"", withdrawn)

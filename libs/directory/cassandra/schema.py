@@ -84,4 +84,5 @@ MIGRATIONS = (
             ) WITH {_OPTIONS}""",
         ),
     ),
+    Migration(4, ("ALTER TABLE ks.application_keys ADD IF NOT EXISTS public_key blob",)),
 )

@@ -7,7 +7,8 @@ from libs.directory.sqlite.calls import Calls
 
 _COLUMNS = "application_id, name, page_token_secret, create_time_ms, users_may_search"
 _GET = f"SELECT {_COLUMNS} FROM applications WHERE application_id = ?"  # noqa: S608 - our own names
-_GET_KEY = "SELECT application_id, key_id, secret, withdrawn FROM keys WHERE application_id = ? AND key_id = ?"
+_KEY_COLUMNS = "application_id, key_id, secret, public_key, withdrawn"
+_GET_KEY = f"SELECT {_KEY_COLUMNS} FROM keys WHERE application_id = ? AND key_id = ?"  # noqa: S608
 
 
 class SqliteApplications:
@@ -42,8 +43,8 @@ class SqliteApplications:
     async def create_key(self, key: Key) -> Key:
         def statements(connection: sqlite3.Connection) -> Key:
             connection.execute(
-                "INSERT INTO keys VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (key.application_id, key.key_id, key.secret, key.withdrawn),
+                f"INSERT INTO keys ({_KEY_COLUMNS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
+                (key.application_id, key.key_id, key.secret, key.public_key, key.withdrawn),
             )
             return _key(connection.execute(_GET_KEY, (key.application_id, key.key_id)).fetchone())
 
@@ -66,6 +67,6 @@ def _application(row: tuple[str, str, bytes, int, int]) -> Application:
     return Application(application_id, name, page_token_secret, create_time_ms, bool(users_may_search))
 
 
-def _key(row: tuple[str, str, bytes, int]) -> Key:
-    application_id, key_id, secret, withdrawn = row
-    return Key(application_id, key_id, secret, bool(withdrawn))
+def _key(row: tuple[str, str, bytes, bytes, int]) -> Key:
+    application_id, key_id, secret, public_key, withdrawn = row
+    return Key(application_id, key_id, secret, public_key, bool(withdrawn))

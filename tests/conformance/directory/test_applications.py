@@ -7,6 +7,7 @@ from libs.directory.applications import Application, Key
 
 SHOP = Application("shop", "The shop", bytes(range(32)), 1_700_000_000_000)
 KEY = Key("shop", "k1", b"\x00secret\xff")
+PUBLIC_KEY = Key("shop", "k2", b"", b"0\x00public\xff")
 
 
 async def test_an_application_is_found_as_it_was_made(directory: Directory) -> None:
@@ -38,9 +39,17 @@ async def test_a_key_is_found_in_its_application_only(directory: Directory) -> N
     assert await directory.applications.get_key("other", "k1") is None
 
 
+async def test_a_public_key_is_found_as_one(directory: Directory) -> None:
+    assert await directory.applications.create_key(PUBLIC_KEY) == PUBLIC_KEY
+    assert await directory.applications.get_key("shop", "k2") == PUBLIC_KEY
+    await directory.applications.withdraw_key("shop", "k2")
+    assert await directory.applications.get_key("shop", "k2") == replace(PUBLIC_KEY, withdrawn=True)
+
+
 async def test_a_key_never_changes(directory: Directory) -> None:
     await directory.applications.create_key(KEY)
     assert await directory.applications.create_key(replace(KEY, secret=b"another")) == KEY
+    assert await directory.applications.create_key(replace(PUBLIC_KEY, key_id="k1")) == KEY
 
 
 async def test_a_withdrawn_key_stays_withdrawn_even_if_it_is_made_again(directory: Directory) -> None:

@@ -15,6 +15,7 @@ from libs.rpc.errors import NotFound
 from services.channel.secret_string import parse_secret
 from tests.integration.channel.parts import running_parts
 from tests.integration.channel.people import Cast
+from tests.support.key_pairs import ED25519, jwk, key_set, public_bytes
 
 SECONDS = 30
 
@@ -95,6 +96,16 @@ async def test_an_application_of_ones_own_has_keys_until_they_are_withdrawn(tmp_
         assert (await call(parts.access.GetKey, next_request)).secret == next_key.secret
         with pytest.raises(NotFound):
             await call(parts.access.GetKey, request)
+
+
+async def test_a_public_key_is_told_as_one(tmp_path: Path) -> None:
+    key_set_file = tmp_path / "keys.json"
+    key_set_file.write_text(key_set(jwk("signing", ED25519)))
+    await command(tmp_path, "create-application", "shop")
+    assert (await command(tmp_path, "add-public-keys", "shop", str(key_set_file)))[:2] == (0, "signing\n")
+    async with running_parts(tmp_path) as parts:
+        response = await call(parts.access.GetKey, access_pb2.GetKeyRequest(application_id="shop", key_id="signing"))
+    assert response == access_pb2.GetKeyResponse(public_key=public_bytes(ED25519))
 
 
 async def test_the_development_key_is_gone_once_it_is_not_asked_for(tmp_path: Path) -> None:

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import grpc
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from libs.directory.applications import Key
+from libs.directory.sqlite import sqlite_directory
 from libs.rpc.client import open_channel
+from tests.support.key_pairs import ED25519, public_bytes
 from tests.support.nats import NatsServer, nats_server
 from tests.support.ports import free_port
 from tests.support.service import ServiceProcess
@@ -20,6 +24,11 @@ from tests.support.service import ServiceProcess
 APPLICATION = "dev"
 KEY = "dev"
 SECRET = "tertulia-development-secret-not-for-production"  # noqa: S105 - known to everybody
+
+
+KEY_PAIR = "key-pair"
+"""Another key of the application, whose public half is known: tokens are signed with ED25519."""
+_OTHER_KEYS = (Key(APPLICATION, KEY_PAIR, secret=b"", public_key=public_bytes(ED25519)),)
 
 
 def user_token(user_id: str, seconds: float = 600) -> str:
@@ -30,10 +39,11 @@ def server_token() -> str:
     return token(server=True)
 
 
-def token(secret: str = SECRET, key_id: str = KEY, **claims: object) -> str:
+def token(secret: str | Ed25519PrivateKey = SECRET, key_id: str = KEY, **claims: object) -> str:
     """A token with any claims; those that are not given are good ones."""
     good = {"iss": APPLICATION, "aud": "tertulia", "exp": time.time() + 600}
-    return jwt.encode({**good, **claims}, secret, algorithm="HS256", headers={"kid": key_id})
+    algorithm = "HS256" if isinstance(secret, str) else "EdDSA"
+    return jwt.encode({**good, **claims}, secret, algorithm=algorithm, headers={"kid": key_id})
 
 
 class Process(ServiceProcess):
@@ -105,6 +115,9 @@ async def running(folder: Path, **gateway_settings: object) -> AsyncIterator[Aro
             connections.push_async_callback(channel.close)
             return channel
 
+        async with sqlite_directory(folder / "channel.sqlite") as directory:
+            for key in _OTHER_KEYS:
+                await directory.applications.create_key(key)
         around = Around(nats, folder, connect, gateway_settings)
         try:
             for process in around.all:

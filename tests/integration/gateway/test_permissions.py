@@ -1,5 +1,6 @@
 """What members may do follows from the channel's kind, their role and blocks, and is exact while it changes."""
 
+import grpc
 import pytest
 from tertulia.chat.v1 import (
     channel_pb2,
@@ -13,9 +14,27 @@ from tertulia.chat.v1 import (
 )
 
 from tests.integration.gateway.cast import Cast
-from tests.integration.gateway.client import Session
+from tests.integration.gateway.client import Session, session
+from tests.integration.gateway.processes import KEY_PAIR, token
+from tests.support.key_pairs import ED25519
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("gateway-permissions")]
+
+
+async def test_tokens_signed_with_a_key_pair_are_as_good_as_those_with_a_secret(
+    cast: Cast, channel: grpc.aio.Channel
+) -> None:
+    room = await cast.group("room", "alice", "bob")
+    alices = token(ED25519, KEY_PAIR, sub=cast.id("alice"))
+    async with session(channel, alices) as alice, cast.online("bob") as bob:
+        await alice.hello()
+        await alice.acked(await alice.send(room.channel_id, "hello"))
+        await bob.until(lambda: bob.texts(room.log_id) == ["hello"], "the message")
+    metadata = [("authorization", f"Bearer {token(ED25519, KEY_PAIR, server=True)}")]
+    listed = await cast.channels.GetChannel(
+        channel_pb2.GetChannelRequest(channel_id=room.channel_id), metadata=metadata
+    )
+    assert listed.channel.name == "room"
 
 
 async def test_in_a_broadcast_channel_members_read_and_operators_write(cast: Cast) -> None:

@@ -41,6 +41,7 @@ class Peers:
         self.unreachable: set[str] = set()
         """Of them channel cannot tell anything just now."""
         self.authorisations: list[str] = []
+        self.keys = {"key": access_pb2.GetKeyResponse(secret=SECRET.encode())}
         self.keys_asked: list[str] = []
         self.revoked_before_ms: dict[str, int] = {}
         """By user."""
@@ -88,9 +89,9 @@ class Peers:
 
     async def get_key(self, request: access_pb2.GetKeyRequest, context: object) -> access_pb2.GetKeyResponse:
         self.keys_asked.append(request.key_id)
-        if (request.application_id, request.key_id) != ("app", "key"):
+        if request.application_id != "app" or request.key_id not in self.keys:
             raise NotFound("no such key", error_pb2.ERROR_REASON_TOKEN_INVALID)
-        return access_pb2.GetKeyResponse(secret=SECRET.encode())
+        return self.keys[request.key_id]
 
     async def get_revocations(
         self,

@@ -13,9 +13,10 @@ from tertulia_internal.channel.v1 import access_pb2_grpc
 
 from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, PermissionDenied, Unauthenticated
+from services.gateway.keys import Keys
 from services.gateway.revocations import Revocations
 from services.gateway.stats import Stats
-from services.gateway.tokens import Keys, Tokens, acting_as
+from services.gateway.tokens import Tokens, acting_as
 from tests.unit.gateway.peers import SECRET, Peers, serving
 from tests.unit.gateway.world import MemoryBus
 

@@ -1,0 +1,42 @@
+"""Public keys of an application come and go one by one, and none ever changes."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from libs.directory.applications import Key
+from libs.directory.sqlite import sqlite_directory
+from libs.rpc.errors import NotFound
+from services.channel.applications import Applications, KeyIdTaken
+
+OLD, NEW, NEWEST = (Key("shop", name, secret=b"", public_key=name.encode()) for name in ("old", "new", "newest"))
+
+
+@pytest_asyncio.fixture
+async def applications(tmp_path: Path) -> AsyncIterator[Applications]:
+    async with sqlite_directory(tmp_path / "channel.sqlite") as directory:
+        await directory.applications.create_key(replace(OLD, key_id="withdrawn"))
+        await directory.applications.withdraw_key("shop", "withdrawn")
+        yield Applications(directory.applications, lambda: 1)
+
+
+async def test_a_key_set_may_grow(applications: Applications) -> None:
+    assert await applications.add_public_keys([OLD]) == [OLD]
+    assert await applications.add_public_keys([OLD, NEW]) == [NEW]
+    assert await applications.add_public_keys([OLD, NEW]) == []
+    assert [await applications.key("shop", name) for name in ("old", "new")] == [OLD, NEW]
+
+
+@pytest.mark.parametrize(
+    "bad", [replace(NEW, key_id="old"), replace(OLD, key_id="withdrawn"), Key("shop", "old", secret=b"a secret")]
+)
+async def test_of_a_key_set_that_changes_a_key_nothing_is_added(applications: Applications, bad: Key) -> None:
+    await applications.add_public_keys([OLD])
+    with pytest.raises(KeyIdTaken):
+        await applications.add_public_keys([NEWEST, bad])
+    assert await applications.key("shop", "old") == OLD
+    with pytest.raises(NotFound):
+        await applications.key("shop", "newest")
