@@ -1,6 +1,7 @@
 """The port for applications (tenants) and the keys of their back ends."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 
@@ -18,6 +19,22 @@ class Application:
     """Whether its users find each other by name. Its server keys do in any case."""
 
 
+class Scope(StrEnum):
+    """What tokens of a key are good for."""
+
+    USERS = "users"
+    """They may be those of users."""
+    READ = "read"
+    """The others, the server's, may read everything …"""
+    SEND = "send"
+    """… speak for members …"""
+    MANAGE = "manage"
+    """… and do the rest."""
+
+
+ALL_SCOPES = frozenset(Scope)
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """What tokens of an application are checked with. It is withdrawn, never deleted or changed."""
@@ -30,6 +47,7 @@ class Key:
     public_key: bytes = b""
     """Ed25519 or RSA, as DER (SubjectPublicKeyInfo). Apart from `secret`, so that nobody takes it for one."""
     withdrawn: bool = False
+    scopes: frozenset[Scope] = ALL_SCOPES
 
 
 class ApplicationStore(Protocol):

@@ -15,7 +15,7 @@ from services.channel.applications import Applications
 from services.channel.blocks import Blocks
 from services.channel.people import People
 from services.channel.positions import Advance, Positions, Reached
-from services.channel.public import to_permissions, to_role
+from services.channel.public import to_key, to_permissions, to_role
 from services.channel.revocations import Revocations
 from services.channel.rules import permissions_of
 from services.channel.seats import Seats
@@ -61,9 +61,7 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         context: object,
     ) -> access_pb2.GetKeyResponse:
         key = await self._applications.key(request.application_id, request.key_id)
-        if key.public_key:
-            return access_pb2.GetKeyResponse(public_key=key.public_key)
-        return access_pb2.GetKeyResponse(secret=key.secret)
+        return to_key(key)
 
     async def Authorize(
         self,

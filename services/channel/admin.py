@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from libs.directory.applications import ALL_SCOPES, Scope
 from libs.directory.directory import Directory
 from libs.runtime.errors import CannotStart
 from libs.runtime.logs import configure_logs
@@ -26,6 +27,11 @@ from services.channel.key_set import KeySetMalformed, parse_key_set
 from services.channel.secret_string import ID_FORM, format_secret, new_key
 from services.channel.settings import ChannelSettings
 from services.channel.stores import open_directory
+
+Scopes = Annotated[
+    list[Scope] | None,
+    typer.Option(help="What tokens of the key are good for; several times for several. Without it: everything."),
+]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Administers the channel service's database.")
 
@@ -49,7 +55,7 @@ def create_application(name: str) -> None:
 
 
 @app.command()
-def create_key(application: str) -> None:
+def create_key(application: str, scope: Scopes = None) -> None:
     """Make another key for an application and print its secret, which is not shown again. The keys that it has stay good: once all
     its back ends use the new one, withdraw the old one, and nobody was locked out meanwhile.
     """
@@ -57,14 +63,16 @@ def create_key(application: str) -> None:
     async def create(directory: Directory) -> None:
         if await directory.applications.get(application) is None:
             raise CannotStart(f"there is no application {application!r}")
-        typer.echo(format_secret(await directory.applications.create_key(new_key(application))))
+        typer.echo(format_secret(await directory.applications.create_key(new_key(application, _all_or(scope)))))
 
     _with_directory(create)
 
 
 @app.command()
 def add_public_keys(
-    application: str, key_set: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+    application: str,
+    key_set: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    scope: Scopes = None,
 ) -> None:
     """Take tokens that are signed with a private key that never leaves whoever makes them.
 
@@ -76,7 +84,7 @@ def add_public_keys(
         if await directory.applications.get(application) is None:
             raise CannotStart(f"there is no application {application!r}")
         try:
-            keys = parse_key_set(application, key_set.read_text(errors="replace"))
+            keys = parse_key_set(application, key_set.read_text(errors="replace"), _all_or(scope))
             added = await Applications(directory.applications, now_ms).add_public_keys(keys)
         except (KeySetMalformed, KeyIdTaken) as error:
             raise CannotStart(f"{key_set}: {error}") from None
@@ -113,6 +121,10 @@ def search_by_users(application: str, switch: Switch) -> None:
         await directory.applications.allow_search(application, allowed=switch is Switch.ON)
 
     _with_directory(allow)
+
+
+def _all_or(scopes: list[Scope] | None) -> frozenset[Scope]:
+    return frozenset(scopes) if scopes else ALL_SCOPES
 
 
 def _with_directory(command: Callable[[Directory], Awaitable[None]]) -> None:

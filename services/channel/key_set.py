@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
 
-from libs.directory.applications import Key
+from libs.directory.applications import ALL_SCOPES, Key, Scope
 from services.channel.secret_string import ID_FORM
 
 _RSA_BITS = range(2_048, 4_097)  # RFC 7518 asks for 2,048; with each bit more a token costs more to check
@@ -24,8 +25,8 @@ class KeySetMalformed(ValueError):
     """It cannot be used as a whole. The message names the key, and never shows it."""
 
 
-def parse_key_set(application_id: str, text: str) -> Sequence[Key]:
-    """The keys in a key set.
+def parse_key_set(application_id: str, text: str, scopes: frozenset[Scope] = ALL_SCOPES) -> Sequence[Key]:
+    """The keys in a key set, each with these scopes.
 
     Raises:
         KeySetMalformed: one of them cannot be used, or it is no key set.
@@ -37,7 +38,7 @@ def parse_key_set(application_id: str, text: str) -> Sequence[Key]:
     members = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(members, list) or not members:
         raise KeySetMalformed('a key set is a JSON object with a list of keys, {"keys": [...]}')
-    keys = [_key(application_id, member) for member in members]
+    keys = [replace(_key(application_id, member), scopes=scopes) for member in members]
     if len({key.key_id for key in keys}) < len(keys):
         raise KeySetMalformed("two of its keys have the same `kid`")
     return keys

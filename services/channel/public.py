@@ -4,7 +4,9 @@ import hashlib
 
 import orjson
 from tertulia.chat.v1 import channel_pb2, event_pb2, role_pb2, user_pb2
+from tertulia_internal.channel.v1 import access_pb2
 
+from libs.directory.applications import Key, Scope
 from libs.directory.channels import Channel, ChannelFields, ChannelKind
 from libs.directory.members import Member, MemberRole
 from libs.directory.positions import Position
@@ -24,6 +26,19 @@ _ROLES = {
     MemberRole.OWNER: role_pb2.MEMBER_ROLE_OWNER,
     MemberRole.OPERATOR: role_pb2.MEMBER_ROLE_OPERATOR,
 }
+_SCOPES = {
+    Scope.USERS: access_pb2.KEY_SCOPE_USERS,
+    Scope.READ: access_pb2.KEY_SCOPE_READ,
+    Scope.SEND: access_pb2.KEY_SCOPE_SEND,
+    Scope.MANAGE: access_pb2.KEY_SCOPE_MANAGE,
+}
+
+
+def to_key(key: Key) -> access_pb2.GetKeyResponse:
+    scopes = [_SCOPES[scope] for scope in sorted(key.scopes)]
+    if key.public_key:
+        return access_pb2.GetKeyResponse(public_key=key.public_key, scopes=scopes)
+    return access_pb2.GetKeyResponse(secret=key.secret, scopes=scopes)
 
 
 def to_channel(channel: Channel) -> channel_pb2.Channel:

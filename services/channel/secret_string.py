@@ -3,7 +3,7 @@
 import re
 import secrets
 
-from libs.directory.applications import Key
+from libs.directory.applications import ALL_SCOPES, Key, Scope
 
 ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SECRET_BYTES = 32  # the strength of HMAC-SHA-256
@@ -32,6 +32,7 @@ def format_secret(key: Key) -> str:
     return f"sk.{key.application_id}.{key.key_id}.{key.secret.decode()}"
 
 
-def new_key(application_id: str) -> Key:
+def new_key(application_id: str, scopes: frozenset[Scope] = ALL_SCOPES) -> Key:
     """A key with a random secret."""
-    return Key(application_id, secrets.token_hex(8), secrets.token_urlsafe(_SECRET_BYTES).encode())
+    secret = secrets.token_urlsafe(_SECRET_BYTES).encode()
+    return Key(application_id, secrets.token_hex(8), secret, scopes=scopes)

@@ -26,10 +26,12 @@ from services.gateway.appender import Appender
 from services.gateway.appends import decide, new_append, say
 from services.gateway.deliveries import Deliveries
 from services.gateway.grants import Grant, Grants
+from services.gateway.identity import Identity
 from services.gateway.methods import ChannelIds, Method, Methods
 from services.gateway.outbox import Outbox
 from services.gateway.plain_sends import is_plain
 from services.gateway.positions import Advance, Positions
+from services.gateway.scopes import require_scope
 from services.gateway.tokens import acting_as, require_speaker
 from services.gateway.typing_signals import TypingSignals
 from services.gateway.watches import Watcher, Watches
@@ -72,14 +74,15 @@ class Commands:
 
     def __init__(
         self,
-        caller: Caller,
+        identity: Identity,
         outbox: Outbox,
         answers: Answers,
         membership: Callable[[str], Grant | None],
         handlers: Handlers,
         tasks: asyncio.TaskGroup,
     ) -> None:
-        self._caller = caller
+        self._identity = identity
+        self._caller = caller = identity.caller
         self._outbox = outbox
         self._answers = answers
         self._membership = membership
@@ -135,6 +138,7 @@ class Commands:
         """`given_up`: by channel, why a send before this one is to be sent again: behind it, this one must be, too."""
         if error := given_up.get(send.channel_id):
             raise error
+        require_scope(self._identity, "MessageService/SendMessage")
         caller = acting_as(self._caller, send.as_user_id)
         require_speaker(caller)
         try:
@@ -183,6 +187,7 @@ class Commands:
             self._handlers.typing.signal(grant, active=typing.active)
 
     async def _watch(self, watch: session_pb2.Watch) -> None:
+        require_scope(self._identity, "PresenceService/GetPresence")
         task = self._tasks.create_task(self._carry_out_watch(watch, self._last_watch))
         self._last_watch = task
 
@@ -206,6 +211,7 @@ class Commands:
         method = self._handlers.methods.get(call.method)
         if method is None:
             raise Unimplemented(f"no method {call.method!r} on sessions", error_pb2.ERROR_REASON_METHOD_UNKNOWN)
+        require_scope(self._identity, call.method)
         await self._calls.acquire()
         await self._outbox.room()  # a reply may be as large as the queue: the next call waits until replies were read
         channel_id = self._handlers.channel_ids.of(call.method, call.request)

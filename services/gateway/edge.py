@@ -15,6 +15,7 @@ from libs.rpc.transport import Transport
 from services.gateway.carrier import Carrier
 from services.gateway.listening import Listening
 from services.gateway.methods import OWN, PASSED_ON, Method, Methods, methods_of, name_of
+from services.gateway.scopes import require_scope
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
 from services.gateway.stats import Stats
@@ -84,17 +85,18 @@ def _session_handlers(sessions: Sessions, settings: GatewaySettings, stats: Stat
 
 def _unary_handlers(tokens: Tokens, methods: Methods, figures: CallFigures) -> Mapping[str, Handler]:
     return {
-        path: _unary(path, methods[name_of(method)], tokens, figures)
+        path: _unary(path, name_of(method), methods[name_of(method)], tokens, figures)
         for method in methods_of((*OWN, *PASSED_ON))
         if name_of(method) in methods
         for path in [f"/{method.containing_service.full_name}/{method.name}"]
     }
 
 
-def _unary(path: str, method: Method, tokens: Tokens, figures: CallFigures) -> Handler:
+def _unary(path: str, name: str, method: Method, tokens: Tokens, figures: CallFigures) -> Handler:
     async def unary(call: Call) -> None:
         with figures.observed(path):
             identity = await tokens.authenticate(call.metadata)
+            require_scope(identity, name)
             metadata = call.metadata
             user_id = next((value for key, value in metadata if key == _ACTING_USER_KEY and isinstance(value, str)), "")
             response = await method(acting_as(identity.caller, user_id), await call.only_message())

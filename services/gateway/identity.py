@@ -1,6 +1,9 @@
 """Who a client is, as its token said."""
 
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
+
+from tertulia_internal.channel.v1 import access_pb2
 
 from libs.rpc.caller import Caller
 
@@ -15,3 +18,5 @@ class Identity(NamedTuple):
     """Likewise; 0: it does not say."""
     session_id: str = ""
     """Of whoever made the token (claim `sid`); empty: it names none."""
+    scopes: AbstractSet[access_pb2.KeyScope.ValueType] = frozenset()
+    """What its key is good for; see `scopes.require_scope`."""

@@ -21,6 +21,7 @@ class CheckingKey(NamedTuple):
     algorithm: str
     """As a token's `alg` must be. It follows from the key, never from a token."""
     key: bytes | Ed25519PublicKey | RSAPublicKey
+    scopes: frozenset[access_pb2.KeyScope.ValueType]
 
 
 _Name: TypeAlias = tuple[str, str]
@@ -65,14 +66,15 @@ class Keys:
 
 def checking_key(response: access_pb2.GetKeyResponse) -> CheckingKey | None:
     """What channel answered; None: a kind of key that this version does not know."""
+    scopes = frozenset(response.scopes)
     if response.secret:
-        return CheckingKey("HS256", response.secret)
+        return CheckingKey("HS256", response.secret, scopes)
     if not response.public_key:
         return None
     match load_der_public_key(response.public_key):
         case Ed25519PublicKey() as key:
-            return CheckingKey("EdDSA", key)
+            return CheckingKey("EdDSA", key, scopes)
         case RSAPublicKey() as key:
-            return CheckingKey("RS256", key)
+            return CheckingKey("RS256", key, scopes)
         case _:
             return None

@@ -23,7 +23,7 @@ PASSED_ON: Sequence[ServiceDescriptor] = (
     channel_pb2.DESCRIPTOR.services_by_name["ChannelService"],
     user_pb2.DESCRIPTOR.services_by_name["UserService"],
 )
-"""Services that channel implements. The gateway does not look into their messages: a method added tomorrow needs nothing."""
+"""Services that channel implements. The gateway does not look into their messages: a method added tomorrow needs a scope and nothing else."""
 
 OWN: Sequence[ServiceDescriptor] = (
     message_pb2.DESCRIPTOR.services_by_name["MessageService"],

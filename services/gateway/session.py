@@ -114,7 +114,7 @@ class Session:
         logs = SessionLogs(caller, self.outbox, sources, self._carried.seat if self._carried else None)
         if self._carried:
             self._carried.begun(logs, self.outbox)
-        commands = Commands(caller, self.outbox, self._answers, logs.grant, handlers, tasks)
+        commands = Commands(self.identity, self.outbox, self._answers, logs.grant, handlers, tasks)
         writer = tasks.create_task(self.outbox.run(self._transport.write))
         try:
             await self._open(hello.hello, logs)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import jwt
 from tertulia.chat.v1 import error_pb2
+from tertulia_internal.channel.v1 import access_pb2
 
 from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, FieldViolation, PermissionDenied, Unauthenticated
@@ -14,6 +15,7 @@ from services.gateway.cache import ExpiringCache
 from services.gateway.identity import Identity
 from services.gateway.keys import Keys
 from services.gateway.revocations import Revocations
+from services.gateway.scopes import SERVER_SCOPES
 
 AUDIENCE = "tertulia"
 MAX_USER_ID_BYTES = 128
@@ -90,7 +92,10 @@ class Tokens:
         if expires_at <= self._clock():
             raise _expired()
         caller = _caller(application_id, claims.get("sub"), claims.get("server", False))
-        return Identity(caller, expires_at, _seconds("iat", claims.get("iat", 0)), _session_id(claims.get("sid", "")))
+        if not key.scopes & (SERVER_SCOPES if caller.server else {access_pb2.KEY_SCOPE_USERS}):
+            raise _invalid(f"its key is not for tokens of {'back ends' if caller.server else 'users'}")
+        issued_at, session_id = _seconds("iat", claims.get("iat", 0)), _session_id(claims.get("sid", ""))
+        return Identity(caller, expires_at, issued_at, session_id, key.scopes)
 
 
 def _bearer(metadata: Metadata) -> str:

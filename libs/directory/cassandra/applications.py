@@ -7,15 +7,16 @@ from libs.cassandra import Statement, Values
 from libs.directory.applications import Application, Key
 from libs.directory.cassandra.calls import Calls
 from libs.directory.errors import DirectoryUnavailable
+from libs.directory.key_rows import KEY, key_of, values_of_key
 
 _APPLICATION = "application_id, name, page_token_secret, create_time_ms, users_may_search"
 _GET = Statement(f"SELECT {_APPLICATION} FROM ks.applications WHERE application_id = ?")
 _CREATE = Statement(f"INSERT INTO ks.applications ({_APPLICATION}) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS")
 _ALLOW_SEARCH = Statement("UPDATE ks.applications SET users_may_search = ? WHERE application_id = ? IF EXISTS")
 
-_KEY = "application_id, key_id, secret, public_key, withdrawn"
+_KEY = ", ".join(KEY)
 _GET_KEY = Statement(f"SELECT {_KEY} FROM ks.application_keys WHERE application_id = ? AND key_id = ?")
-_CREATE_KEY = Statement(f"INSERT INTO ks.application_keys ({_KEY}) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS")
+_CREATE_KEY = Statement(f"INSERT INTO ks.application_keys ({_KEY}) VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS")
 _WITHDRAW_KEY = Statement(
     "UPDATE ks.application_keys SET withdrawn = true WHERE application_id = ? AND key_id = ? IF EXISTS"
 )
@@ -44,12 +45,12 @@ class CassandraApplications:
             raise DirectoryUnavailable(writing=True)
 
     async def create_key(self, key: Key) -> Key:
-        values = (key.application_id, key.key_id, key.secret, key.public_key, key.withdrawn)
-        return _key(await self._calls.create(_CREATE_KEY, values, _GET_KEY, (key.application_id, key.key_id)))
+        name = (key.application_id, key.key_id)
+        return key_of(await self._calls.create(_CREATE_KEY, values_of_key(key), _GET_KEY, name))
 
     async def get_key(self, application_id: str, key_id: str) -> Key | None:
         rows = await self._calls.read(_GET_KEY, (application_id, key_id))
-        return _key(rows[0]) if rows else None
+        return key_of(rows[0]) if rows else None
 
     async def withdraw_key(self, application_id: str, key_id: str) -> None:
         if await self._calls.compare_and_set(_WITHDRAW_KEY, (application_id, key_id)) is None:
@@ -61,8 +62,3 @@ def _application(row: Values) -> Application:
         "tuple[str, str, bytes, int, bool | None]", row
     )
     return Application(application_id, name, page_token_secret, create_time_ms, bool(users_may_search))
-
-
-def _key(row: Values) -> Key:
-    application_id, key_id, secret, public_key, withdrawn = cast("tuple[str, str, bytes, bytes | None, bool]", row)
-    return Key(application_id, key_id, secret, public_key or b"", withdrawn)

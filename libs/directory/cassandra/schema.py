@@ -85,4 +85,5 @@ MIGRATIONS = (
         ),
     ),
     Migration(4, ("ALTER TABLE ks.application_keys ADD IF NOT EXISTS public_key blob",)),
+    Migration(5, ("ALTER TABLE ks.application_keys ADD IF NOT EXISTS scopes text",)),
 )

@@ -3,12 +3,14 @@
 import sqlite3
 
 from libs.directory.applications import Application, Key
+from libs.directory.key_rows import KEY, key_of, values_of_key
 from libs.directory.sqlite.calls import Calls
 
 _COLUMNS = "application_id, name, page_token_secret, create_time_ms, users_may_search"
 _GET = f"SELECT {_COLUMNS} FROM applications WHERE application_id = ?"  # noqa: S608 - our own names
-_KEY_COLUMNS = "application_id, key_id, secret, public_key, withdrawn"
-_GET_KEY = f"SELECT {_KEY_COLUMNS} FROM keys WHERE application_id = ? AND key_id = ?"  # noqa: S608
+_KEY = ", ".join(KEY)
+_GET_KEY = f"SELECT {_KEY} FROM keys WHERE application_id = ? AND key_id = ?"  # noqa: S608
+_CREATE_KEY = f"INSERT INTO keys ({_KEY}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 class SqliteApplications:
@@ -42,11 +44,8 @@ class SqliteApplications:
 
     async def create_key(self, key: Key) -> Key:
         def statements(connection: sqlite3.Connection) -> Key:
-            connection.execute(
-                f"INSERT INTO keys ({_KEY_COLUMNS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
-                (key.application_id, key.key_id, key.secret, key.public_key, key.withdrawn),
-            )
-            return _key(connection.execute(_GET_KEY, (key.application_id, key.key_id)).fetchone())
+            connection.execute(_CREATE_KEY, values_of_key(key))
+            return key_of(connection.execute(_GET_KEY, (key.application_id, key.key_id)).fetchone())
 
         return await self._calls.write(statements)
 
@@ -54,7 +53,7 @@ class SqliteApplications:
         row = await self._calls.read(
             lambda connection: connection.execute(_GET_KEY, (application_id, key_id)).fetchone()
         )
-        return None if row is None else _key(row)
+        return None if row is None else key_of(row)
 
     async def withdraw_key(self, application_id: str, key_id: str) -> None:
         await self._calls.execute(
@@ -65,8 +64,3 @@ class SqliteApplications:
 def _application(row: tuple[str, str, bytes, int, int]) -> Application:
     application_id, name, page_token_secret, create_time_ms, users_may_search = row
     return Application(application_id, name, page_token_secret, create_time_ms, bool(users_may_search))
-
-
-def _key(row: tuple[str, str, bytes, bytes, int]) -> Key:
-    application_id, key_id, secret, public_key, withdrawn = row
-    return Key(application_id, key_id, secret, public_key, bool(withdrawn))

@@ -130,4 +130,8 @@ _PUBLIC_KEYS = """
 ALTER TABLE keys ADD COLUMN public_key BLOB NOT NULL DEFAULT x'';
 """
 
-MIGRATIONS = (_FIRST, _COMMANDS, _REVOCATIONS, _PUBLIC_KEYS)
+_SCOPES = """
+ALTER TABLE keys ADD COLUMN scopes TEXT; -- null: all, as of keys that were made before
+"""
+
+MIGRATIONS = (_FIRST, _COMMANDS, _REVOCATIONS, _PUBLIC_KEYS, _SCOPES)

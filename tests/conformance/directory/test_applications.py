@@ -1,9 +1,12 @@
 """What every ApplicationStore promises."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+import pytest
+
 from libs.directory import Directory
-from libs.directory.applications import Application, Key
+from libs.directory.applications import ALL_SCOPES, Application, Key, Scope
 
 SHOP = Application("shop", "The shop", bytes(range(32)), 1_700_000_000_000)
 KEY = Key("shop", "k1", b"\x00secret\xff")
@@ -44,6 +47,14 @@ async def test_a_public_key_is_found_as_one(directory: Directory) -> None:
     assert await directory.applications.get_key("shop", "k2") == PUBLIC_KEY
     await directory.applications.withdraw_key("shop", "k2")
     assert await directory.applications.get_key("shop", "k2") == replace(PUBLIC_KEY, withdrawn=True)
+
+
+@pytest.mark.parametrize("scopes", [{Scope.READ}, {Scope.USERS, Scope.SEND}, ALL_SCOPES])
+async def test_a_key_is_good_for_what_it_was_made_for(directory: Directory, scopes: Iterable[Scope]) -> None:
+    key = replace(KEY, scopes=frozenset(scopes))
+    assert await directory.applications.create_key(key) == key
+    assert await directory.applications.get_key("shop", "k1") == key
+    assert await directory.applications.create_key(replace(KEY, scopes=frozenset({Scope.MANAGE}))) == key
 
 
 async def test_a_key_never_changes(directory: Directory) -> None:

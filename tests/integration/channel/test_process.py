@@ -82,14 +82,16 @@ async def test_an_application_of_ones_own_has_keys_until_they_are_withdrawn(tmp_
     request = access_pb2.GetKeyRequest(application_id="shop", key_id=key.key_id)
     async with running_parts(tmp_path) as parts:
         assert (await call(parts.access.GetKey, request)).secret == key.secret
-    code, out, _ = await command(tmp_path, "create-key", "shop")
+    code, out, _ = await command(tmp_path, "create-key", "shop", "--scope", "read", "--scope", "users")
     assert code == 0
     next_key = parse_secret(out.strip())
     assert (await command(tmp_path, "create-key", "other"))[0] == 1
     next_request = access_pb2.GetKeyRequest(application_id="shop", key_id=next_key.key_id)
     async with running_parts(tmp_path) as parts:
-        assert (await call(parts.access.GetKey, request)).secret == key.secret
-        assert (await call(parts.access.GetKey, next_request)).secret == next_key.secret
+        first, second = [await call(parts.access.GetKey, each) for each in (request, next_request)]
+        assert (first.secret, second.secret) == (key.secret, next_key.secret)
+        assert len(first.scopes) == 4, "all that there are"
+        assert set(second.scopes) == {access_pb2.KEY_SCOPE_READ, access_pb2.KEY_SCOPE_USERS}
     assert (await command(tmp_path, "withdraw-key", "shop", key.key_id))[0] == 0
     assert (await command(tmp_path, "withdraw-key", "shop", "other"))[0] == 1
     async with running_parts(tmp_path) as parts:
@@ -105,7 +107,8 @@ async def test_a_public_key_is_told_as_one(tmp_path: Path) -> None:
     assert (await command(tmp_path, "add-public-keys", "shop", str(key_set_file)))[:2] == (0, "signing\n")
     async with running_parts(tmp_path) as parts:
         response = await call(parts.access.GetKey, access_pb2.GetKeyRequest(application_id="shop", key_id="signing"))
-    assert response == access_pb2.GetKeyResponse(public_key=public_bytes(ED25519))
+    assert response.public_key == public_bytes(ED25519)
+    assert not response.secret
 
 
 async def test_the_development_key_is_gone_once_it_is_not_asked_for(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import grpc
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from libs.directory.applications import Key
+from libs.directory.applications import Key, Scope
 from libs.directory.sqlite import sqlite_directory
 from libs.rpc.client import open_channel
 from tests.support.key_pairs import ED25519, public_bytes
@@ -28,7 +28,11 @@ SECRET = "tertulia-development-secret-not-for-production"  # noqa: S105 - known 
 
 KEY_PAIR = "key-pair"
 """Another key of the application, whose public half is known: tokens are signed with ED25519."""
-_OTHER_KEYS = (Key(APPLICATION, KEY_PAIR, secret=b"", public_key=public_bytes(ED25519)),)
+_OTHER_KEYS = (
+    Key(APPLICATION, KEY_PAIR, secret=b"", public_key=public_bytes(ED25519)),
+    *(Key(APPLICATION, scope, SECRET.encode(), scopes=frozenset({scope})) for scope in Scope),
+)
+"""Also one for each scope, which is its id, with the same secret."""
 
 
 def user_token(user_id: str, seconds: float = 600) -> str:

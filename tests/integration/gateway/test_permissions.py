@@ -2,6 +2,8 @@
 
 import grpc
 import pytest
+from google.protobuf import empty_pb2
+from google.protobuf.message_factory import GetMessageClass
 from tertulia.chat.v1 import (
     channel_pb2,
     error_pb2,
@@ -12,10 +14,16 @@ from tertulia.chat.v1 import (
     session_pb2,
     user_pb2,
 )
+from tertulia.tokens import Secret
+from tertulia_internal.channel.v1.access_pb2 import KeyScope
 
+from libs.directory.applications import Scope
+from services.gateway.methods import OWN, PASSED_ON, methods_of, name_of
+from services.gateway.scopes import NEEDED
 from tests.integration.gateway.cast import Cast
 from tests.integration.gateway.client import Session, session
-from tests.integration.gateway.processes import KEY_PAIR, token
+from tests.integration.gateway.processes import APPLICATION, KEY_PAIR, SECRET, token
+from tests.support.api import Api, Refusal
 from tests.support.key_pairs import ED25519
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("gateway-permissions")]
@@ -35,6 +43,50 @@ async def test_tokens_signed_with_a_key_pair_are_as_good_as_those_with_a_secret(
         channel_pb2.GetChannelRequest(channel_id=room.channel_id), metadata=metadata
     )
     assert listed.channel.name == "room"
+
+
+@pytest.mark.parametrize("scope", [Scope.READ, Scope.SEND, Scope.MANAGE])
+async def test_a_server_key_calls_what_its_scope_lets_it_and_nothing_else(
+    cast: Cast, channel: grpc.aio.Channel, scope: Scope
+) -> None:
+    """Every method of the descriptors, alone and on a session. Empty requests: what is not refused for this is for another reason."""
+    await cast.group("room", "alice")
+    bearer = token(key_id=scope, server=True)
+    api = Api(channel, Secret(APPLICATION, scope, SECRET))
+    allowed = {name for name, needed in NEEDED.items() if KeyScope.Name(needed) == f"KEY_SCOPE_{scope.upper()}"}
+    refused_alone, refused_on_a_session = set(), set()
+    async with session(channel, bearer) as opened:
+        await opened.hello()
+        for method in methods_of((*OWN, *PASSED_ON)):
+            name, answer = name_of(method), GetMessageClass(method.output_type)()
+            alone = await api.attempt(api.server(cast.id("alice")), name, b"")
+            if isinstance(alone, Refusal) and alone.reason == "SCOPE_REQUIRED":
+                assert alone.code == "PERMISSION_DENIED"
+                refused_alone.add(name)
+            failure = await opened.call(name, empty_pb2.Empty(), answer, as_user_id=cast.id("alice"))
+            if failure is not None and failure.reason == error_pb2.ERROR_REASON_SCOPE_REQUIRED:
+                refused_on_a_session.add(name)
+    assert refused_alone == refused_on_a_session == NEEDED.keys() - allowed
+
+
+@pytest.mark.parametrize(("scope", "may_send", "may_watch"), [("read", False, True), ("send", True, False)])
+async def test_so_it_is_with_the_commands_of_a_session(
+    cast: Cast, channel: grpc.aio.Channel, scope: str, may_send: bool, may_watch: bool
+) -> None:
+    room = await cast.group("room", "alice")
+    async with session(channel, token(key_id=scope, server=True)) as opened:
+        await opened.hello()
+        send = await opened.send(room.channel_id, "hello", as_user_id=cast.id("alice"))
+        if may_send:
+            await opened.acked(send)
+        else:
+            assert (await opened.failure(send)).reason == error_pb2.ERROR_REASON_SCOPE_REQUIRED
+        watch = session_pb2.Watch(request_id=99, user_ids=[cast.id("alice")])
+        await opened.write(session_pb2.ClientFrame(watches=[watch]))
+        if may_watch:
+            await opened.until(lambda: bool(opened.of_kind("presence")), "what was asked for")
+        else:
+            assert (await opened.failure(99)).reason == error_pb2.ERROR_REASON_SCOPE_REQUIRED
 
 
 async def test_in_a_broadcast_channel_members_read_and_operators_write(cast: Cast) -> None:

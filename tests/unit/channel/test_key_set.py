@@ -5,6 +5,7 @@ import json
 import pytest
 from jwt.algorithms import OKPAlgorithm
 
+from libs.directory.applications import Scope
 from services.channel.key_set import KeySetMalformed, parse_key_set
 from tests.support.key_pairs import ED25519, jwk, key_set, public_bytes, rsa
 
@@ -19,6 +20,12 @@ def test_the_keys_of_a_set_are_those_of_the_application() -> None:
         ("shop", f"signing-{number}", b"") for number in (1, 2, 3)
     ]
     assert [key.public_key for key in keys] == [public_bytes(key) for key in (ED25519, RSA, ED25519)]
+
+
+def test_they_are_good_for_what_the_operator_says() -> None:
+    scopes = frozenset({Scope.USERS})
+    keys = parse_key_set("shop", key_set(GOOD, jwk("other", RSA)), scopes)
+    assert [key.scopes for key in keys] == [scopes, scopes]
 
 
 BAD = {

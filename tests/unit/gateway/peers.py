@@ -22,6 +22,7 @@ _LOGS = log_pb2.DESCRIPTOR.services_by_name["LogService"].full_name
 _ACCESS = access_pb2.DESCRIPTOR.services_by_name["AccessService"].full_name
 
 MEMBER = channel_pb2.ChannelPermissions(send=True, react=True)
+SCOPES = [scope for scope in access_pb2.KeyScope.values() if scope]
 NO_LIMIT = Rate(0, 1)
 MAX_AMENDMENTS = 2  # of a message, by edits or reactions; real owners allow more
 
@@ -41,7 +42,7 @@ class Peers:
         self.unreachable: set[str] = set()
         """Of them channel cannot tell anything just now."""
         self.authorisations: list[str] = []
-        self.keys = {"key": access_pb2.GetKeyResponse(secret=SECRET.encode())}
+        self.keys = {"key": access_pb2.GetKeyResponse(secret=SECRET.encode(), scopes=SCOPES)}
         self.keys_asked: list[str] = []
         self.revoked_before_ms: dict[str, int] = {}
         """By user."""

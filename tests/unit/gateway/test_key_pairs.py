@@ -23,7 +23,7 @@ from services.gateway.revocations import Revocations
 from services.gateway.stats import Stats
 from services.gateway.tokens import Tokens
 from tests.support.key_pairs import ED25519, PrivateKey, jwk, public_bytes, rsa
-from tests.unit.gateway.peers import SECRET, Peers, serving
+from tests.unit.gateway.peers import SCOPES, SECRET, Peers, serving
 from tests.unit.gateway.world import MemoryBus
 
 RSA = rsa()
@@ -89,7 +89,7 @@ BAD = {
 def peers_with_key_pairs() -> Peers:
     peers = Peers()
     for name, key in PAIRS.items():
-        peers.keys[name] = access_pb2.GetKeyResponse(public_key=public_bytes(key))
+        peers.keys[name] = access_pb2.GetKeyResponse(public_key=public_bytes(key), scopes=SCOPES)
     return peers
 
 

@@ -9,7 +9,7 @@ import grpc
 import jwt
 import pytest
 from tertulia.chat.v1 import error_pb2
-from tertulia_internal.channel.v1 import access_pb2_grpc
+from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 
 from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, PermissionDenied, Unauthenticated
@@ -111,6 +111,27 @@ async def test_a_bad_token_is_invalid(tmp_path: Path, token: str) -> None:
             await tokens.authenticate([("authorization", f"Bearer {token}")])
         assert refusal.value.reason == error_pb2.ERROR_REASON_TOKEN_INVALID
         assert SECRET not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("scope", "good", "bad"),
+    [
+        (access_pb2.KEY_SCOPE_USERS, _token(), _token(sub=None, server=True)),
+        (access_pb2.KEY_SCOPE_READ, _token(sub=None, server=True), _token()),
+    ],
+)
+async def test_a_key_is_for_tokens_of_users_or_of_back_ends_as_it_was_made(
+    tmp_path: Path, scope: access_pb2.KeyScope.ValueType, good: str, bad: str
+) -> None:
+    peers = Peers()
+    peers.keys["key"] = access_pb2.GetKeyResponse(secret=SECRET.encode(), scopes=[scope])
+    async with serving(peers, tmp_path) as channel:
+        tokens = _tokens(channel)
+        identity = await tokens.authenticate([("authorization", f"Bearer {good}")])
+        assert identity.scopes == {scope}
+        with pytest.raises(Unauthenticated) as refusal:
+            await tokens.authenticate([("authorization", f"Bearer {bad}")])
+        assert refusal.value.reason == error_pb2.ERROR_REASON_TOKEN_INVALID
 
 
 async def test_no_token_is_missing(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""What a server key must be good for to call a method: all that scopes mean is this table."""
+
+from collections.abc import Mapping
+
+from tertulia.chat.v1 import error_pb2
+from tertulia_internal.channel.v1 import access_pb2
+
+from libs.rpc.errors import PermissionDenied
+from services.gateway.identity import Identity
+
+READ, SEND, MANAGE = access_pb2.KEY_SCOPE_READ, access_pb2.KEY_SCOPE_SEND, access_pb2.KEY_SCOPE_MANAGE
+SERVER_SCOPES = frozenset({READ, SEND, MANAGE})
+"""A server token needs one of them."""
+
+_BY_SCOPE: Mapping[access_pb2.KeyScope.ValueType, tuple[str, ...]] = {
+    READ: (
+        "ChannelService/GetChannel",
+        "ChannelService/ListMembers",
+        "ChannelService/ListMyChannels",
+        "ChannelService/ListOpenChannels",
+        "MessageService/GetMessage",
+        "MessageService/ListEvents",
+        "MessageService/ListMessages",
+        "PresenceService/GetPresence",
+        "UserService/GetUser",
+        "UserService/ListBlockedUsers",
+        "UserService/ListUsers",
+        "UserService/SearchUsers",
+    ),
+    # what leaves alone what others have said
+    SEND: (
+        "ChannelService/AdvanceDeliveredPosition",
+        "ChannelService/AdvanceReadPosition",
+        "MessageService/AddReaction",
+        "MessageService/RemoveReaction",
+        "MessageService/SendMessage",
+        "PresenceService/SetTyping",
+    ),
+    MANAGE: (
+        "ChannelService/AddMembers",
+        "ChannelService/CreateChannel",
+        "ChannelService/DeleteChannel",
+        "ChannelService/JoinChannel",
+        "ChannelService/LeaveChannel",
+        "ChannelService/RemoveMembers",
+        "ChannelService/SetChannelPreferences",
+        "ChannelService/SetMemberRole",
+        "ChannelService/UpdateChannel",
+        "MessageService/DeleteMessage",
+        "MessageService/EditMessage",
+        "UserService/BlockUser",
+        "UserService/RevokeTokens",
+        "UserService/UnblockUser",
+        "UserService/UpsertUsers",
+    ),
+}
+NEEDED = {method: scope for scope, methods in _BY_SCOPE.items() for method in methods}
+"""Of every unary method, called as one or on a session, and of the commands of sessions that do the same."""
+
+
+def require_scope(identity: Identity, method: str) -> None:
+    """Refuse a server key that is not good for a method. Users may do what they may do.
+
+    Raises:
+        PermissionDenied: SCOPE_REQUIRED.
+    """
+    needed = NEEDED.get(method, MANAGE)
+    if not identity.caller.server or needed in identity.scopes:
+        return
+    scope = access_pb2.KeyScope.Name(needed).removeprefix("KEY_SCOPE_").lower()
+    raise PermissionDenied(
+        f"{method} needs a server key with the scope {scope}; this one was made without",
+        error_pb2.ERROR_REASON_SCOPE_REQUIRED,
+        metadata={"scope": scope},
+    )
