@@ -61,7 +61,8 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         # a token is believed for `key_cache_seconds`, and then its client may take `hello_seconds` for its first frame
         heard_seconds = 2 * (settings.key_cache_seconds + settings.hello_seconds)
         revocations = Revocations(access, bus, heard_seconds, stats)
-        tokens = Tokens(Keys(access, settings.key_cache_seconds), revocations, settings.key_cache_seconds)
+        keys = Keys(access, settings.key_cache_seconds)
+        tokens = Tokens(keys, revocations, settings.key_cache_seconds, settings.max_user_token_seconds)
         bus.on_disturbance(tokens.forget)
         router = LogRouter(owners)
         logs = LogClient(router)

@@ -81,6 +81,12 @@ class GatewaySettings(PeerSettings, service="gateway"):
     key_cache_seconds: float = Field(
         default=30.0, ge=0, le=600, description="How long a key is believed after channel confirmed it."
     )
+    max_user_token_seconds: int = Field(
+        default=15 * 60,
+        ge=60,
+        description="How long a user token may last from when it is shown, give or take a minute; later ones are TOKEN_INVALID. Whoever "
+        "has stolen one has it for so long, unless it is revoked. Server tokens may last as long as they say.",
+    )
     typing_max_members: int = Field(
         default=100, ge=0, description="Typing is passed on in channels of at most so many members."
     )

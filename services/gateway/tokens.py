@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import jwt
 from tertulia.chat.v1 import error_pb2
@@ -13,7 +13,7 @@ from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, FieldViolation, PermissionDenied, Unauthenticated
 from services.gateway.cache import ExpiringCache
 from services.gateway.identity import Identity
-from services.gateway.keys import Keys
+from services.gateway.keys import CheckingKey, Keys
 from services.gateway.revocations import Revocations
 from services.gateway.scopes import SERVER_SCOPES
 
@@ -21,6 +21,7 @@ AUDIENCE = "tertulia"
 MAX_USER_ID_BYTES = 128
 _NOT_IN_USER_IDS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CACHED_TOKENS = 10_000
+_CLOCKS_DIFFER_SECONDS = 60.0  # at most, that of a back end and ours; or good tokens would be refused
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
@@ -28,16 +29,22 @@ Metadata = Iterable[tuple[str, str | bytes]]
 class Tokens:
     """Checks tokens: JWT, `kid` and `iss` name the key, which says how they are signed; `aud` is "tertulia", `exp` is required.
 
-    `sub` is the user; a server key's token has `server: true` instead. A token that was found good is not checked again for
-    `cache_seconds`, unless it is heard to be revoked. `clock` tells seconds since the Unix epoch.
+    `sub` is the user; a server key's token has `server: true` instead. Those of users end within `max_user_seconds`. A token that was
+    found good is not checked again for `cache_seconds`, unless it is heard to be revoked. `clock` tells seconds since the Unix epoch.
     """
 
     def __init__(
-        self, keys: Keys, revocations: Revocations, cache_seconds: float, clock: Callable[[], float] = time.time
+        self,
+        keys: Keys,
+        revocations: Revocations,
+        cache_seconds: float,
+        max_user_seconds: float,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self._revocations = revocations
         self._cache_seconds = cache_seconds
+        self._max_user_seconds = max_user_seconds
         self._clock = clock
         self._good: ExpiringCache[str, Identity] = ExpiringCache(_CACHED_TOKENS)
 
@@ -88,10 +95,17 @@ class Tokens:
             raise _invalid(str(error)) from None
         except OverflowError:  # PyJWT makes an int of `nbf`
             raise _invalid("`nbf` is out of range") from None
+        return self._identity(application_id, key, claims)
+
+    def _identity(self, application_id: str, key: CheckingKey, claims: Mapping[str, object]) -> Identity:
+        """Of a token whose signature is good."""
         expires_at = _seconds("exp", claims["exp"])
-        if expires_at <= self._clock():
+        left = expires_at - self._clock()
+        if left <= 0:
             raise _expired()
         caller = _caller(application_id, claims.get("sub"), claims.get("server", False))
+        if not caller.server and left > self._max_user_seconds + _CLOCKS_DIFFER_SECONDS:
+            raise _invalid(f"`exp` is too late: a user token ends within {self._max_user_seconds:.0f} s of now")
         if not key.scopes & (SERVER_SCOPES if caller.server else {access_pb2.KEY_SCOPE_USERS}):
             raise _invalid(f"its key is not for tokens of {'back ends' if caller.server else 'users'}")
         issued_at, session_id = _seconds("iat", claims.get("iat", 0)), _session_id(claims.get("sid", ""))

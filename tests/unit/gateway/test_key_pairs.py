@@ -96,7 +96,7 @@ def peers_with_key_pairs() -> Peers:
 async def caller_of(folder: Path, token: str) -> Caller:
     async with serving(peers_with_key_pairs(), folder) as channel:
         access = access_pb2_grpc.AccessServiceStub(channel)
-        tokens = Tokens(Keys(access, 60), Revocations(access, MemoryBus(), 120, Stats()), 60)
+        tokens = Tokens(Keys(access, 60), Revocations(access, MemoryBus(), 120, Stats()), 60, 3_600)
         return (await tokens.authenticate([("authorization", f"Bearer {token}")])).caller
 
 

@@ -21,11 +21,12 @@ from tests.unit.gateway.peers import SECRET, Peers, serving
 from tests.unit.gateway.world import MemoryBus
 
 OTHER_SECRET = "another-secret-that-is-long-enough-for-hmac"  # noqa: S105 - of nobody
+MAX_USER_SECONDS = 3_600.0
 PUBLIC_TEXT = "eyJhbGciOiJub25lIiwia2lkIjoia2V5In0"  # {"alg":"none","kid":"key"}
 
 
 def _token(secret: str = SECRET, algorithm: str = "HS256", kid: object = "key", **claims: object) -> str:
-    good: dict[str, object] = {"iss": "app", "aud": "tertulia", "exp": time.time() + 3_600, "sub": "alice"}
+    good: dict[str, object] = {"iss": "app", "aud": "tertulia", "exp": time.time() + MAX_USER_SECONDS, "sub": "alice"}
     payload = {key: value for key, value in {**good, **claims}.items() if value is not None}
     headers = {} if kid is None else {"kid": kid}
     # not jwt.encode, which would keep us from making bad ones
@@ -43,13 +44,15 @@ def _claims_of_another_shape() -> str:
 
 def _tokens(channel: grpc.aio.Channel, clock: Callable[[], float] = time.time) -> Tokens:
     access = access_pb2_grpc.AccessServiceStub(channel)
-    return Tokens(Keys(access, 60), Revocations(access, MemoryBus(), 120, Stats()), 60, clock)
+    return Tokens(Keys(access, 60), Revocations(access, MemoryBus(), 120, Stats()), 60, MAX_USER_SECONDS, clock)
 
 
 GOOD = [
     (_token(), Caller("app", "alice", server=False)),
     (_token(sub="Zoë 💬"), Caller("app", "Zoë 💬", server=False)),
     (_token(sub=None, server=True), Caller("app", "", server=True)),
+    (_token(sub=None, server=True, exp=time.time() + 86_400), Caller("app", "", server=True)),
+    (_token(exp=time.time() + MAX_USER_SECONDS + 30), Caller("app", "alice", server=False)),
     (_token(aud=["other", "tertulia"]), Caller("app", "alice", server=False)),
     (_token(iat=time.time() + 30), Caller("app", "alice", server=False)),
     (_token(sid="the phone"), Caller("app", "alice", server=False)),
@@ -79,6 +82,7 @@ BAD = {
     "expiry is no number": _token(exp="soon"),
     "expiry is not a number": _token(exp=float("nan")),
     "expiry is never": _token(exp=float("inf")),
+    "expiry is in two hours": _token(exp=time.time() + 7_200),
     "expiry has 4,000 digits": _token(exp=10**4_000),
     "valid from infinity on": _token(nbf=float("inf")),
     "issued at no number": _token(iat="now"),
