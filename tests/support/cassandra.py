@@ -38,18 +38,22 @@ async def cassandra_ring(
     in_memory: bool = False,
     hints: bool = True,
     environment: Mapping[str, str] | None = None,
+    identity: str = "",
 ) -> AsyncIterator[CassandraRing]:
     """A fresh ring for as long as the body runs, or a skipped test where there is no way to one.
 
     Its data are on disk, so that an fsync costs what it costs; `in_memory` puts them on a tmpfs where one has room, which
     still survives a kill -9 of a node. Without `hints` a node that missed a write hears of it by repair only. Nodes that
-    run as processes of this machine have `environment` beside that of the test.
+    run as processes of this machine have `environment` beside that of the test. With an `identity` (PEM: a key and its certificate)
+    they are reached over TLS, too.
     """
     try:
         rung = choose("Cassandra", OWN_RUNGS)
     except NoBackend as error:
         skip_without(error)
-    async with running_ring(rung, nodes, commit_log, in_memory=in_memory, hints=hints, environment=environment) as ring:
+    async with running_ring(
+        rung, nodes, commit_log, in_memory=in_memory, hints=hints, environment=environment, identity=identity
+    ) as ring:
         yield ring
 
 

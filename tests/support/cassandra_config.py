@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Literal
 
 CommitLog = Literal["batch", "group"]
@@ -34,6 +35,8 @@ class NodeConfig:
     """Where it keeps its data, as it sees the path itself."""
     hints: bool = True
     """It keeps for others what they did not take, and sends it later."""
+    identity: str = ""
+    """The key and the certificate that it shows to clients over TLS, as PEM; those without TLS are taken, too. Empty: it has none."""
 
 
 def token(index: int, nodes: int) -> int:
@@ -94,6 +97,20 @@ auto_snapshot: false
 paxos_variant: v2
 batch_size_warn_threshold: 64KiB
 batch_size_fail_threshold: 512KiB
+{_tls(node.identity) if node.identity else ""}"""
+
+
+def _tls(identity: str) -> str:
+    """Optional, so that `tests.support.cql` needs none."""
+    return f"""\
+client_encryption_options:
+  enabled: true
+  optional: true
+  ssl_context_factory:
+    class_name: org.apache.cassandra.security.PEMBasedSslContextFactory
+    parameters:
+      private_key: |
+{indent(identity, " " * 8)}
 """
 
 

@@ -78,6 +78,7 @@ async def running_ring(
     in_memory: bool = False,
     hints: bool = True,
     environment: Mapping[str, str] | None = None,
+    identity: str = "",
 ) -> AsyncIterator[CassandraRing]:
     """A ring on a rung of the ladder that is known to hold; what `cassandra_ring` does, without pytest.
 
@@ -88,7 +89,7 @@ async def running_ring(
         await asyncio.to_thread(sweep)
     async with AsyncExitStack() as stack:
         hosts, directory = stack.enter_context(place_for_ring(nodes, in_memory=in_memory))
-        machines = await _machines(rung, hosts, commit_log, directory, hints, environment or {})
+        machines = await _machines(rung, hosts, commit_log, directory, hints, environment or {}, identity)
         for machine in machines:
             stack.push_async_callback(machine.remove)
         ring = CassandraRing(tuple(Node(host, machine) for host, machine in zip(hosts, machines, strict=True)))
@@ -117,13 +118,14 @@ async def _machines(
     directory: Path,
     hints: bool,
     environment: Mapping[str, str],
+    identity: str,
 ) -> list[Machine]:
     library = await jars() if rung == PROCESS else None
     machines: list[Machine] = []
     for index, host in enumerate(hosts):
         own = directory / str(index)
         data = str(own / "data") if library else DATA
-        config = NodeConfig(host, hosts[0], index, len(hosts), commit_log, data, hints)
+        config = NodeConfig(host, hosts[0], index, len(hosts), commit_log, data, hints, identity)
         machines.append(ProcessMachine(config, own, library, environment) if library else node_container(config, own))
     return machines
 

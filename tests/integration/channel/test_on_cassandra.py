@@ -1,14 +1,18 @@
 """The process on Cassandra: how it starts, what it says when it cannot, and how it fares when the ring is away."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog
 from tertulia.chat.v1 import user_pb2
 from tertulia_internal.channel.v1 import access_pb2
 
+from libs.cassandra import ContactPoint as NodeAddress
+from libs.cassandra import cassandra_session
 from libs.rpc.client import CALL_SECONDS, call
 from libs.rpc.errors import NotFound, TertuliaError, Unavailable
 from services.channel.secret_string import parse_secret
@@ -16,7 +20,9 @@ from tests.integration.channel.consistency import assert_consistent
 from tests.integration.channel.parts import reason, running_parts
 from tests.integration.channel.people import Cast
 from tests.integration.channel.test_process import command
+from tests.support.authority import Authority
 from tests.support.cassandra import cassandra_ring, keyspace
+from tests.support.cql import ContactPoint, cql
 from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspace
 from tests.support.ports import until
 
@@ -73,12 +79,18 @@ async def test_applications_are_administered_while_it_runs(tmp_path: Path, in_ca
 
 @pytest.mark.xdist_group("cassandra-rings")
 @pytest.mark.timeout(240)
-async def test_while_cassandra_is_away_calls_are_refused_in_time_and_then_it_goes_on(tmp_path: Path) -> None:
+async def test_while_cassandra_is_away_calls_are_refused_in_time_and_then_it_goes_on_over_tls_as_before(
+    tmp_path: Path,
+) -> None:
+    tls = Authority().issue(tmp_path / "tls", "cassandra")
+    identity = tls["service_key"].read_text() + tls["service_certificate"].read_text()
     async with (
-        cassandra_ring(in_memory=True) as ring,
+        cassandra_ring(in_memory=True, identity=identity) as ring,
         directory_keyspace(ring.nodes[0].point) as place,
-        running_parts(tmp_path, **place.settings) as parts,
+        running_parts(tmp_path, **place.settings, cassandra_ca=str(tls["service_ca"])) as parts,
     ):
+        await _is_reached_over_tls(place.point)
+        await _is_told_nothing_without_a_certificate_of_the_authority(place, tmp_path / "other")
         cast = Cast(parts)
         alice, bob, carol = await cast.users("alice", "bob", "carol")
         channel = await alice.group(bob)
@@ -105,4 +117,19 @@ async def test_while_cassandra_is_away_calls_are_refused_in_time_and_then_it_goe
             return True
 
         await until(answers, "the channel service answers again")
+        await _is_reached_over_tls(place.point)
         assert await assert_consistent(parts, cast, channel, [alice, bob, carol]) == 2
+
+
+async def _is_reached_over_tls(point: ContactPoint) -> None:
+    async with cql(point) as connection:
+        clients = await connection.query("SELECT driver_name, ssl_protocol FROM system_views.clients")
+    assert {protocol for driver, protocol in clients if driver is not None} == {b"TLSv1.3"}
+
+
+async def _is_told_nothing_without_a_certificate_of_the_authority(place: DirectoryKeyspace, folder: Path) -> None:
+    another = Authority().issue(folder, "another")["service_ca"]
+    with structlog.testing.capture_logs() as logs, pytest.raises(TimeoutError):
+        async with asyncio.timeout(1), cassandra_session([NodeAddress(*place.point)], place.name, authority=another):
+            raise AssertionError("it is connected")
+    assert "CERTIFICATE_VERIFY_FAILED" in logs[0]["error"]
