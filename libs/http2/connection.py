@@ -41,7 +41,7 @@ from libs.http2.limits import (
     Nuisance,
 )
 from libs.http2.request import NoGrpc, parse_request
-from libs.rpc.errors import DeadlineExceeded
+from libs.rpc.errors import DeadlineExceeded, Unavailable
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _NOT_HTTP2 = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nThis port speaks gRPC, that is HTTP/2.\n"
@@ -73,7 +73,6 @@ _PING_SECONDS = 30.0  # of silence, before we ask whether the client is still th
 _PONG_SECONDS = 10.0  # and before we believe that it is not
 _STALL_SECONDS = 60.0  # of one message that is written, or of a whole connection; sessions end sooner
 _IDLE_SECONDS = 300.0  # without a call: gRPC's clients connect again by themselves
-_GREETING_SECONDS = 10.0
 _LINGER_SECONDS = 1.0  # in which a client that is turned away may read why
 
 _CONFIG = H2Configuration(
@@ -247,6 +246,9 @@ class Connection(asyncio.Protocol):
         """Called now and then, with the loop's time: end what is dead, stalled or idle, and let the old go."""
         if now > self._old_at and not self._closing_at:
             self.drain()  # its client connects again, and finds servers that are new
+            if now > self._old_at + self._limits.grace_seconds:
+                for call in list(self.calls.values()):
+                    call.cut(_too_old())
         silent = now - self._heard_at
         if self._closing_at:
             if now - self._closing_at > _PONG_SECONDS:
@@ -259,7 +261,9 @@ class Connection(asyncio.Protocol):
         elif silent > _PING_SECONDS and not self._pinged:
             self._pinged = True
             self.write_frame(_PING, 0, 0, b"tertulia")
-        elif not self.calls and now - self._busy_at > (_IDLE_SECONDS if self._greeted else _GREETING_SECONDS):
+        elif not self.calls and now - self._busy_at > (
+            _IDLE_SECONDS if self._greeted else self._limits.greeting_seconds
+        ):
             self.drain()
         else:
             for call in [call for call in self.blocked if now - call.blocked_at > _STALL_SECONDS]:
@@ -435,6 +439,13 @@ class Connection(asyncio.Protocol):
 def _stalled() -> DeadlineExceeded:
     return DeadlineExceeded(
         "the answer was not read; whether it was done is unknown", error_pb2.ERROR_REASON_DEADLINE_EXCEEDED
+    )
+
+
+def _too_old() -> Unavailable:
+    return Unavailable(
+        "the connection is too old; whether this was done is unknown: try again on another one",
+        error_pb2.ERROR_REASON_OUTCOME_UNKNOWN,
     )
 
 

@@ -1,5 +1,6 @@
 """What a client may take of a server."""
 
+import math
 from typing import NamedTuple
 
 
@@ -14,6 +15,11 @@ class Limits(NamedTuple):
     """Connections of the process; more are closed as they come."""
     max_age_seconds: float
     """An older connection takes no new call; give or take a tenth, so that those that came together do not go together."""
+    greeting_seconds: float = 10.0
+    """What a new connection may take for its TLS, and after that until it has greeted."""
+    grace_seconds: float = math.inf
+    """How long after `max_age_seconds` its calls may go on before they are cut. With certificates this bounds how long one is believed that was
+    shown at the beginning of a stream without end."""
 
 
 STREAM_WINDOW = 65_535

@@ -61,14 +61,23 @@ class Server:
 
     async def _listen(self, listen: str, tls: ssl.SSLContext | None) -> asyncio.Server:
         loop = asyncio.get_running_loop()
+        # connections are counted, and looked after, from the end of their handshake on; asyncio would give it a minute
+        handshake = self._limits.greeting_seconds if tls is not None else None
         try:
             if listen.startswith("unix:"):
                 path = listen.removeprefix("unix:")
-                return await loop.create_unix_server(self._new_connection, path, backlog=_BACKLOG, ssl=tls)
+                return await loop.create_unix_server(
+                    self._new_connection, path, backlog=_BACKLOG, ssl=tls, ssl_handshake_timeout=handshake
+                )
             host, _, port = listen.rpartition(":")
             everywhere = host in ("", "[::]")  # asyncio would take "::" for IPv6 only
             return await loop.create_server(
-                self._new_connection, None if everywhere else host.strip("[]"), int(port), backlog=_BACKLOG, ssl=tls
+                self._new_connection,
+                None if everywhere else host.strip("[]"),
+                int(port),
+                backlog=_BACKLOG,
+                ssl=tls,
+                ssl_handshake_timeout=handshake,
             )
         except (OSError, ValueError) as error:
             raise CannotStart(f"cannot listen on {listen}: is another process there?") from error

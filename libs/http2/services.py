@@ -30,7 +30,8 @@ _LIMITS = Limits(
     max_message_bytes=MAX_MESSAGE_BYTES,
     max_streams=1_000,
     max_connections=10_000,
-    max_age_seconds=300.0,  # as `libs.rpc.server`
+    max_age_seconds=300.0,  # as `libs.rpc.server`, and so is the grace: links are left by our own clients long before
+    grace_seconds=60.0,
 )
 _OPEN_CALLS = 256
 """Of one link; those beyond stay unread. Each may hold a page of history, 1 MiB, for a client that does not read."""

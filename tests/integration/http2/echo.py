@@ -1,6 +1,7 @@
 """A server with a handler for each thing that a call can do."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -90,14 +91,18 @@ class Handlers:
 
 @asynccontextmanager
 async def echoing(
-    handlers: Handlers, limits: Limits = LIMITS, listen: str = "127.0.0.1:0", drain_seconds: float = 0.5
+    handlers: Handlers,
+    limits: Limits = LIMITS,
+    listen: str = "127.0.0.1:0",
+    drain_seconds: float = 0.5,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[str]:
     """The server, at its address."""
     table = {
         f"/test.Echo/{name}": getattr(handlers, name)
         for name in ("echo", "page", "flood", "tear", "refuse", "fail", "give_up", "wait", "wait_unread")
     }
-    async with Server(table, limits).served(listen, drain_seconds) as address:
+    async with Server(table, limits).served(listen, drain_seconds, tls) as address:
         yield address
 
 

@@ -4,6 +4,7 @@ waited for."""
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
@@ -11,8 +12,10 @@ from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
 from libs.http2 import Call
 from libs.http2.connection import Connection
 from libs.http2.limits import STREAM_WINDOW, Limits
-from tests.integration.http2.echo import LIMITS, Handlers
+from libs.rpc.certificates import Certificates
+from tests.integration.http2.echo import LIMITS, Handlers, echoing
 from tests.integration.http2.raw import Closed, Peer, peer, reset, window
+from tests.support.authority import Authority
 
 INITIAL_WINDOW_SIZE = 4
 REFUSED_STREAM = 7
@@ -126,3 +129,25 @@ async def test_an_old_connection_takes_no_new_call_and_ends_with_those_that_are_
         assert not handlers.gone.is_set(), "what is open stays"
         client.send(reset(1))
         assert await client.until_closed() == 0
+
+
+async def test_calls_that_an_old_connection_does_not_end_are_cut_where_that_has_a_limit(handlers: Handlers) -> None:
+    async with alone(handlers, limits=LIMITS._replace(max_age_seconds=20, grace_seconds=5)) as (connection, client):
+        client.call(1, "wait")
+        await handlers.waiting.wait()
+        connection.look_after(later(22.5))
+        await client.until(GoAwayFrame)
+        assert await client.alive()
+        connection.look_after(later(27.5))
+        assert (await client.until_ended(1))["grpc-status"] == "14"
+        await handlers.gone.wait()
+        await client.until_closed()
+
+
+async def test_a_client_that_shakes_no_hands_is_hung_up_on(handlers: Handlers, tmp_path: Path) -> None:
+    tls = Certificates(*Authority().issue(tmp_path, "server").values()).listening()
+    async with (
+        echoing(handlers, LIMITS._replace(greeting_seconds=0.1), tls=tls) as address,
+        peer(address, greet=False) as client,
+    ):
+        await client.until_closed()
