@@ -52,7 +52,7 @@ class CleanErrors(grpc.aio.ServerInterceptor):
     """Makes statuses of our errors and hides every other exception behind a correlation id (I10); counts and times calls.
     Refuses services that may not call the method.
 
-    Of answers in parts only the errors are cleaned. Between services there are no other streams.
+    Of answers in parts only the errors are cleaned. Between services there are no other streams, and none is served.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -67,7 +67,7 @@ class CleanErrors(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or not method.startswith(_OWN_PACKAGES):
-            return handler
+            return handler  # health and reflection
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(method, cast("Handler", handler.unary_unary), handler.request_deserializer),
@@ -80,7 +80,7 @@ class CleanErrors(grpc.aio.ServerInterceptor):
                 handler.request_deserializer,
                 handler.response_serializer,
             )
-        return handler
+        return None  # streams of requests, of which there are none: nobody would have looked at who calls
 
     def _unary(self, method: str, inner: Handler, parse: Callable[[bytes], object] | None) -> Handler:
         async def unary(data: object, context: grpc.aio.ServicerContext[object, object]) -> object:
@@ -112,10 +112,14 @@ class CleanErrors(grpc.aio.ServerInterceptor):
 
 
 def _names_of(context: grpc.aio.ServicerContext[object, object]) -> frozenset[str] | None:
-    """The DNS names in the caller's certificate. None: there is no TLS."""
+    """The DNS names in the caller's certificate, if it was looked at in a handshake of this connection. None: there is no TLS."""
     about = context.auth_context()
-    if about.get("transport_security_type") != [b"ssl"]:
+    if about.get("transport_security_type") == [b"insecure"]:
         return None
+    # gRPC takes TLS 1.2, too, and takes sessions up again days later: without a look at who is believed now, or whether the certificate
+    # has ended
+    if about.get("ssl_tls_version") != [b"TLSv1.3"] or about.get("ssl_session_reused") != [b"false"]:
+        return frozenset()
     return frozenset(name.decode(errors="replace") for name in about.get("peer_dns", ()))
 
 

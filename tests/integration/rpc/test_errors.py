@@ -174,3 +174,22 @@ async def test_where_nothing_listens_the_outcome_is_unknown_and_no_address_is_to
     assert isinstance(error, Unavailable)
     assert error.reason == error_pb2.ERROR_REASON_OUTCOME_UNKNOWN
     assert str(tmp_path) not in str(error)
+
+
+async def test_streams_of_requests_are_not_served_for_nobody_looks_at_who_calls(tmp_path: Path) -> None:
+    async def echo(requests: AsyncIterator[bytes], context: object) -> AsyncIterator[bytes]:
+        del context
+        async for request in requests:
+            yield request
+
+    server = new_server(CollectorRegistry())
+    streams = grpc.method_handlers_generic_handler(
+        "tertulia_internal.test.v1.Echo", {"Echo": grpc.stream_stream_rpc_method_handler(echo)}
+    )
+    server.add_generic_rpc_handlers((streams,))
+    address = f"unix:{tmp_path}/server"
+    async with served(server, address, [], 0), open_channel(address) as channel:
+        method: grpc.aio.StreamStreamMultiCallable[bytes, bytes]
+        method = channel.stream_stream("/tertulia_internal.test.v1.Echo/Echo")
+        answer = method(iter([b"hello"]), timeout=5)
+        assert await answer.code() == grpc.StatusCode.UNIMPLEMENTED
