@@ -45,8 +45,15 @@ class Certificates:
         self._seen = self._stamp()
         try:
             self._identity = self._read()
-        except OSError as error:  # ssl.SSLError is one
-            raise CannotStart(f"cannot use the certificate {certificate}: {error}") from error
+        except OSError as error:  # ssl.SSLError is one, and does not say which file it means
+            files = ", ".join(str(path) for path in self._files)
+            raise CannotStart(
+                f"cannot use {files}: {error}; each must be PEM, and the key that of the certificate and not encrypted"
+            ) from error
+
+    @property
+    def _files(self) -> list[Path]:
+        return [path for path in (self._certificate, self._key, self._authority) if path is not None]
 
     def current(self) -> Identity:
         """What is to be used in a handshake that begins now; the same object until the files change."""
@@ -58,7 +65,7 @@ class Certificates:
 
     def listening(self) -> ssl.SSLContext:
         """For all the life of a listener: each handshake is done with what is current."""
-        context = self._server()
+        context = self._identity.server
 
         def choose(connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, asked: ssl.SSLContext) -> None:
             del name, asked
@@ -82,7 +89,7 @@ class Certificates:
             log.info("certificates_renewed", certificate=str(self._certificate))
 
     def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_stamp(path) for path in (self._certificate, self._key, self._authority) if path is not None)
+        return tuple(map(_stamp, self._files))
 
     def _read(self) -> Identity:
         return Identity(
@@ -97,18 +104,26 @@ class Certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["h2"])
-        context.load_cert_chain(self._certificate, self._key)
+        self._show(context)
         if self._authority is not None:
             context.minimum_version = ssl.TLSVersion.TLSv1_3
             context.verify_mode = ssl.CERT_REQUIRED
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             context.load_verify_locations(self._authority)
-            context.num_tickets = 0  # a session that is taken up again would show no certificate
+            context.num_tickets = 0  # in a session that is taken up again no certificate would be looked at
         return context
 
     def _client(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=self._authority)
-        context.load_cert_chain(self._certificate, self._key)
+        context.verify_flags |= (
+            ssl.VERIFY_X509_PARTIAL_CHAIN
+        )  # the authority may itself be signed by another; gRPC has it so, too
+        context.hostname_checks_common_name = False
+        self._show(context)
         return context
+
+    def _show(self, context: ssl.SSLContext) -> None:
+        context.load_cert_chain(self._certificate, self._key, password="")  # else OpenSSL asks at the terminal for one
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -2,18 +2,25 @@
 
 import asyncio
 import datetime as dt
+import os
 import ssl
+import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
 import pytest
+from cryptography.hazmat.primitives import serialization
+from grpc.experimental import session_cache
 from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import error_pb2
 from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 
+from libs.http2.client import StreamEnded, connect
 from libs.http2.link import open_link
 from libs.http2.services import Services
 from libs.rpc.callers import CHANNEL, GATEWAY, MESSAGE_STORE, PRESENCE
@@ -43,20 +50,21 @@ class Stage:
     """A server, by one of the two ways to be one, and the certificates around it."""
 
     def __init__(self, way: str, folder: Path) -> None:
-        self._way = way
+        self.way = way
         self._folder = folder
         self.authority = Authority()
         self.registry = CollectorRegistry()
         self.address = ""
 
-    def issue(self, *names: str, ends: dt.timedelta = dt.timedelta(days=1)) -> Certificates:
+    def issue(self, *names: str, ends: dt.timedelta = dt.timedelta(days=1), common_name: str = "") -> Certificates:
         """A certificate of the authority, in files named for the first of its names."""
-        return certificates(self.authority, self._folder / names[0], *names, ends=ends)
+        folder = self._folder / (names or (f"called-{common_name}",))[0]
+        return certificates(self.authority, folder, *names, ends=ends, common_name=common_name)
 
     @asynccontextmanager
     async def serving(self, shown: Certificates) -> AsyncIterator[None]:
         logs = Logs()  # type: ignore[abstract] # its other methods are called by nobody
-        if self._way == "grpc":
+        if self.way == "grpc":
             server = new_server(self.registry)
             log_pb2_grpc.add_LogServiceServicer_to_server(logs, server)
             running = served(server, "127.0.0.1:0", [], 0, shown)
@@ -72,7 +80,7 @@ class Stage:
     async def calling(self, shown: Certificates | None) -> AsyncIterator[grpc.aio.Channel]:
         """A connection of a service with a certificate, as services have them."""
         opened = (
-            open_service(self.address, MESSAGE_STORE, shown) if self._way == "grpc" else open_link(self.address, shown)
+            open_service(self.address, MESSAGE_STORE, shown) if self.way == "grpc" else open_link(self.address, shown)
         )
         async with opened as channel:
             yield channel
@@ -94,9 +102,13 @@ async def heads(channel: grpc.aio.Channel) -> None:
 
 
 def certificates(
-    authority: Authority, folder: Path, *names: str, ends: dt.timedelta = dt.timedelta(days=1)
+    authority: Authority,
+    folder: Path,
+    *names: str,
+    ends: dt.timedelta = dt.timedelta(days=1),
+    common_name: str = "",
 ) -> Certificates:
-    return Certificates(*authority.issue(folder, *names, ends=ends).values())
+    return Certificates(*authority.issue(folder, *names, ends=ends, common_name=common_name or "anybody").values())
 
 
 @pytest.fixture(params=["grpc", "link"])
@@ -154,12 +166,68 @@ async def test_a_server_of_another_authority_is_told_nothing(stage: Stage, tmp_p
             await stage.ask(stage.issue(GATEWAY))
 
 
+@pytest.mark.parametrize("stage", ["link"], indirect=True)
+async def test_a_server_with_the_name_as_its_common_name_only_is_told_nothing_by_links(stage: Stage) -> None:
+    async with stage.serving(stage.issue(common_name=MESSAGE_STORE)):
+        with pytest.raises(Unavailable):
+            await stage.ask(stage.issue(GATEWAY))
+
+
+async def test_the_authority_may_be_one_that_another_has_signed(stage: Stage) -> None:
+    stage.authority = Authority(above=Authority())
+    async with stage.serving(stage.issue(MESSAGE_STORE)):
+        await stage.ask(stage.issue(GATEWAY))
+
+
+async def test_only_tls_1_3_is_spoken(stage: Stage) -> None:
+    context = stage.issue(GATEWAY).current().client
+    context.set_alpn_protocols(["h2"])
+    async with stage.serving(stage.issue(MESSAGE_STORE)):
+        assert await ending_of_heads(stage.address, context) == "0"
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        ending = await ending_of_heads(stage.address, context)
+        assert ending is None or ending.startswith(f"{grpc.StatusCode.PERMISSION_DENIED.value[0]} ")
+
+
+async def ending_of_heads(address: str, context: ssl.SSLContext) -> str | None:
+    """The call's status. None: no connection."""
+    try:
+        connection = await connect(address, time.monotonic, tls=context, server_name=MESSAGE_STORE)
+    except (OSError, StreamEnded):
+        return None
+    stream = connection.call(HEADS, [], lambda _: None)
+    stream.send(b"")
+    stream.end()
+    async with asyncio.timeout(5):
+        ending = await stream.ended
+    connection.close()
+    return ending
+
+
+async def test_who_takes_a_session_up_again_shows_a_certificate_again_or_is_refused(stage: Stage) -> None:
+    """gRPC cannot be kept from it; it would look neither at who is believed now nor at when the certificate ends."""
+    shown, kept = stage.issue(GATEWAY), ("grpc.ssl_session_cache", session_cache.ssl_session_cache_lru(1))  # type: ignore[no-untyped-call]
+    again = {"grpc": grpc.StatusCode.PERMISSION_DENIED, "link": grpc.StatusCode.OK}
+    async with stage.serving(stage.issue(MESSAGE_STORE)):
+        assert (await heads_answered(stage, shown, kept))[0] == grpc.StatusCode.OK
+        assert (await heads_answered(stage, shown, kept))[0] == again[stage.way]
+
+
+async def test_a_common_name_lets_nobody_call(stage: Stage) -> None:
+    async with stage.serving(stage.issue(MESSAGE_STORE)):
+        code, said = await heads_answered(stage, stage.issue(common_name=GATEWAY))
+        assert code == grpc.StatusCode.PERMISSION_DENIED
+        assert "a certificate for nobody" in said
+
+
 async def test_a_service_that_may_not_call_a_method_is_refused_counted_and_its_clients_learn_nothing_of_it(
     stage: Stage,
 ) -> None:
     shown = stage.issue(PRESENCE)
     async with stage.serving(stage.issue(MESSAGE_STORE)):
-        assert await status_of_heads(stage, shown) == grpc.StatusCode.PERMISSION_DENIED
+        code, said = await heads_answered(stage, shown)
+        assert code == grpc.StatusCode.PERMISSION_DENIED
+        assert "may not call" in said
         assert stage.registry.get_sample_value("tertulia_rpc_callers_refused_total", {"method": HEADS}) == 1
         with pytest.raises(TertuliaError) as hidden:
             await stage.ask(shown)
@@ -167,16 +235,15 @@ async def test_a_service_that_may_not_call_a_method_is_refused_counted_and_its_c
         assert "presence" not in hidden.value.message
 
 
-async def status_of_heads(stage: Stage, shown: Certificates) -> grpc.StatusCode:
-    """As any client of gRPC has it, for which health is there, too."""
+async def heads_answered(stage: Stage, shown: Certificates, *options: tuple[str, Any]) -> tuple[grpc.StatusCode, str]:
+    """As any client of gRPC has it, for which health is there, too: the status, and what it says."""
     identity = shown.current()
     credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
-    options = [("grpc.ssl_target_name_override", MESSAGE_STORE)]
+    options = (("grpc.ssl_target_name_override", MESSAGE_STORE), *options)
     async with open_channel(stage.address, options, credentials=credentials) as channel:
         assert await says_serving(channel)
         answer = log_pb2_grpc.LogServiceStub(channel).Heads(log_pb2.HeadsRequest(), timeout=5)
-        assert "may not call" in await answer.details()
-        return await answer.code()
+        return await answer.code(), await answer.details()
 
 
 async def test_what_nobody_may_call_is_refused_to_each(stage: Stage) -> None:
@@ -248,6 +315,43 @@ def test_files_that_do_not_belong_together_are_not_taken_for_a_renewal(tmp_path:
     assert shown.current().key == new
 
 
-def test_files_that_cannot_be_used_keep_a_service_from_starting(tmp_path: Path) -> None:
-    with pytest.raises(CannotStart, match="cannot use the certificate"):
-        Certificates(tmp_path / "none", tmp_path / "none", tmp_path / "none")
+def test_files_that_are_gone_for_a_moment_keep_nobody_from_listening(tmp_path: Path) -> None:
+    shown = certificates(Authority(), tmp_path, GATEWAY)
+    (tmp_path / "service_key.pem").unlink()
+    assert shown.listening() is shown.current().server
+
+
+@pytest.mark.parametrize("spoiled", ["service_certificate", "service_key", "service_ca"])
+def test_files_that_cannot_be_used_keep_a_service_from_starting(tmp_path: Path, spoiled: str) -> None:
+    files = Authority().issue(tmp_path, GATEWAY)
+    for content in (b"", b"no PEM"):
+        files[spoiled].write_bytes(content)
+        with pytest.raises(CannotStart, match=f"cannot use .*{files[spoiled]}.*must be PEM"):
+            Certificates(*files.values())
+    files[spoiled].unlink()
+    with pytest.raises(CannotStart, match="No such file"):
+        Certificates(*files.values())
+
+
+async def test_nobody_is_asked_at_the_terminal_for_what_opens_a_key(tmp_path: Path) -> None:
+    files = Authority().issue(tmp_path, GATEWAY)
+    key = serialization.load_pem_private_key(files["service_key"].read_bytes(), None)
+    sealed = serialization.BestAvailableEncryption(b"open sesame")
+    files["service_key"].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
+    )
+    start = f"from libs.rpc.certificates import *; Certificates(*map(Path, {[str(path) for path in files.values()]}))"
+    terminal, other_end = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *("setsid", "--ctty", sys.executable, "-c", start), stdin=other_end, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(10):
+            _, said = await process.communicate()
+        assert b"and not encrypted" in said
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(terminal)
+        os.close(other_end)
