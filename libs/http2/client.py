@@ -178,7 +178,11 @@ class Connection(asyncio.Protocol):
             stream.finish(f"connection lost: {exc}")
         self._streams.clear()
         if not self.ready.done():
-            self.ready.set_exception(StreamEnded("the server closed the connection"))
+            self.ready.set_exception(
+                StreamEnded(
+                    "the server closed the connection before it said anything; over TLS it may not believe our certificate"
+                )
+            )
 
     def data_received(self, data: bytes) -> None:
         self.received_at = self._clock()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar, cast
 
 import grpc
+import structlog
 from google.rpc import status_pb2
 from tertulia.chat.v1 import error_pb2
 from tertulia_internal.link.v1 import link_pb2
@@ -17,6 +18,8 @@ from libs.rpc.certificates import Certificates
 from libs.rpc.client import MAX_MESSAGE_BYTES, Metadata, UnaryMethod
 from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from libs.rpc.status import from_status
+
+log = structlog.get_logger()
 
 LINK_PATH = f"/{link_pb2.DESCRIPTOR.services_by_name['LinkService'].full_name}/Open"
 
@@ -47,6 +50,8 @@ class Link:
         self._connecting = asyncio.Lock()
         self._wires: set[_Wire] = set()
         self._newest: _Wire | None = None
+        self._failure = ""
+        """Why it could not be connected last; empty: it could."""
         self._ids = itertools.count(1)
 
     def unary_unary(
@@ -95,8 +100,17 @@ class Link:
                 connection = await self._connect()
                 wire = self._newest = _Wire(connection, self._wires)
             except (OSError, StreamEnded) as error:
+                self._log(str(error) or type(error).__name__)
                 raise _broken() from error
+            self._failure = ""
             return wire
+
+    def _log(self, failure: str) -> None:
+        """Once: it is tried again with every call. Whoever called learns nothing of it, and a server tells nobody whom it does not
+        believe."""
+        if failure != self._failure:
+            self._failure = failure
+            log.warning("link_not_connected", address=self._address, error=failure)
 
     async def _connect(self) -> Connection:
         tls = self._certificates.current().client if self._certificates is not None else None

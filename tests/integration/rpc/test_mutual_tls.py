@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import psutil
 import pytest
+import structlog
 from cryptography.hazmat.primitives import serialization
 from grpc.experimental import session_cache
 from prometheus_client import CollectorRegistry
@@ -171,6 +172,25 @@ async def test_a_server_with_the_name_as_its_common_name_only_is_told_nothing_by
     async with stage.serving(stage.issue(common_name=MESSAGE_STORE)):
         with pytest.raises(Unavailable):
             await stage.ask(stage.issue(GATEWAY))
+
+
+@pytest.mark.parametrize("stage", ["link"], indirect=True)
+async def test_why_a_link_is_not_connected_is_logged_once(stage: Stage) -> None:
+    async with stage.serving(stage.issue(PRESENCE)), stage.calling(stage.issue(GATEWAY)) as channel:
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    await heads(channel)
+    assert [(line["event"], line["address"]) for line in logs] == [("link_not_connected", stage.address)]
+    assert "not valid for 'message_store'" in logs[0]["error"]
+
+
+@pytest.mark.parametrize("stage", ["link"], indirect=True)
+async def test_who_is_not_believed_is_told_by_its_own_log(stage: Stage, tmp_path: Path) -> None:
+    async with stage.serving(stage.issue(MESSAGE_STORE)):
+        with structlog.testing.capture_logs() as logs, pytest.raises(Unavailable):
+            await stage.ask(foreign(stage, tmp_path / "foreign"))
+    assert ["may not believe our certificate" in line["error"] for line in logs] == [True]
 
 
 async def test_the_authority_may_be_one_that_another_has_signed(stage: Stage) -> None:
