@@ -16,7 +16,7 @@ class PeerSettings(ServiceSettings, service=""):
     bus_address: str = Field(
         default="nats://127.0.0.1:4222",
         description="Address of NATS: `nats://host:port`, or `tls://host:port`, whose certificate `service_ca` must have signed for "
-        "that host; a user and a password may stand before it, `user:password@`. Processes of message_store with the same one share the logs of a Cassandra.",
+        "that host, or without one whoever this machine believes; a user and a password may stand before it, `user:password@`. Processes of message_store with the same one share the logs of a Cassandra.",
     )
     service_certificate: Path | None = Field(
         default=None,
@@ -24,9 +24,13 @@ class PeerSettings(ServiceSettings, service=""):
         "`channel`, `message_store` or `presence`. With it, and the two below, services speak by mutual TLS 1.3 only. It is read "
         "again when it changes, and so are they.",
     )
-    service_key: Path | None = Field(default=None, description="PEM file of that certificate's private key.")
+    service_key: Path | None = Field(
+        default=None,
+        description="PEM file of that certificate's private key, not encrypted; RSA or ECDSA, for gRPC knows no Ed25519.",
+    )
     service_ca: Path | None = Field(
-        default=None, description="PEM file with the certificate of who signs those of all services, and of NATS."
+        default=None,
+        description="PEM file with the certificate of who signs those of all services, and of NATS; while that changes, of both.",
     )
 
     def certificates(self) -> Certificates | None:
