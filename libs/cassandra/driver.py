@@ -326,6 +326,7 @@ def _tls(authority: Path) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         raise CannotStart(f"cannot use cassandra_ca: {authority}: {error}") from error
     context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the authority may itself be signed by another
     return context
 
 

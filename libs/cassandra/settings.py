@@ -34,7 +34,7 @@ class EngineSettings(PeerSettings, service=""):
     cassandra_ca: Path | None = Field(
         default=None,
         description="PEM file with the certificate of who signs those of Cassandra's nodes. With it they are reached over TLS; whoever "
-        "has a certificate of that authority is believed to be a node, whatever its name.",
+        "has a certificate of that authority is believed to be a node, whatever its name. It is read at the start only.",
     )
 
     def in_the_open(self) -> Mapping[str, str]:

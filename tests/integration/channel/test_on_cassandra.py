@@ -82,7 +82,7 @@ async def test_applications_are_administered_while_it_runs(tmp_path: Path, in_ca
 async def test_while_cassandra_is_away_calls_are_refused_in_time_and_then_it_goes_on_over_tls_as_before(
     tmp_path: Path,
 ) -> None:
-    tls = Authority().issue(tmp_path / "tls", "cassandra")
+    tls = Authority(above=Authority()).issue(tmp_path / "tls", "cassandra")
     identity = tls["service_key"].read_text() + tls["service_certificate"].read_text()
     async with (
         cassandra_ring(in_memory=True, identity=identity) as ring,
