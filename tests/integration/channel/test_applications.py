@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from libs.directory.applications import Key
+from libs.directory.applications import ALL_SCOPES, Key
+from libs.directory.key_rows import key_of
 from libs.directory.sqlite import sqlite_directory
 from libs.rpc.errors import NotFound
 from services.channel.applications import Applications, KeyIdTaken
@@ -40,3 +41,7 @@ async def test_of_a_key_set_that_changes_a_key_nothing_is_added(applications: Ap
     assert await applications.key("shop", "old") == OLD
     with pytest.raises(NotFound):
         await applications.key("shop", "newest")
+
+
+def test_a_key_from_before_there_were_scopes_is_good_for_everything() -> None:
+    assert key_of(("shop", "old", b"secret", None, False, None)) == Key("shop", "old", b"secret", scopes=ALL_SCOPES)
