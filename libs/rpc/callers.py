@@ -62,7 +62,7 @@ class CallerCheck:
         )
 
     def check(self, method: str, names: AbstractSet[str] | None) -> None:
-        """`names`: those in the caller's certificate; None: there is no TLS.
+        """`names`: those in the certificate that the caller has shown; None: there is no TLS.
 
         Raises:
             PermissionDenied: CALLER_NOT_ALLOWED: none of them may.
@@ -71,9 +71,9 @@ class CallerCheck:
             return
         self._refused.labels(method).inc()
         log.warning("caller_refused", method=method, caller=sorted(names))
+        shown = f"one for {', '.join(sorted(names))}" if names else "none with a DNS name in a handshake of TLS 1.3"
         raise PermissionDenied(
-            f"a service with a certificate for {', '.join(sorted(names)) or 'nobody'} may not call {method}; "
-            "libs/rpc/callers.py says who may",
+            f"by its certificate ({shown}) the service may not call {method}; libs/rpc/callers.py says who may",
             error_pb2.ERROR_REASON_CALLER_NOT_ALLOWED,
         )
 
