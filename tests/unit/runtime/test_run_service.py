@@ -21,7 +21,8 @@ from libs.runtime.process import run_service, running
 from libs.runtime.settings import ServiceSettings
 
 class PigeonSettings(ServiceSettings, service="pigeon"):
-    pass
+    def in_the_open(self):
+        return {{"listen": self.listen}}
 
 async def forever():
     await asyncio.Event().wait()
@@ -79,6 +80,15 @@ def test_wrong_settings_are_one_line() -> None:
     [line] = ended.lines
     assert line["event"] == "cannot_start"
     assert "drain_seconds" in line["error"]
+
+
+def test_a_network_that_is_to_be_trusted_is_said_aloud() -> None:
+    refused = run_main("pass", TERTULIA_PIGEON_LISTEN="pigeons.example:1")
+    assert [line["event"] for line in refused.lines] == ["cannot_start"]
+    told = run_main("pass", TERTULIA_PIGEON_LISTEN="pigeons.example:1", TERTULIA_PIGEON_TRUST_NETWORK="true")
+    [line] = told.lines
+    assert (told.code, line["level"], line["event"]) == (0, "warning", "network_is_trusted")
+    assert "listen" in line["without_tls"]
 
 
 def test_a_fault_is_one_line_with_its_traceback() -> None:
