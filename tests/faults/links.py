@@ -3,7 +3,7 @@ connection is all that follows, which a proxy does just as well."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 _CHUNK_BYTES = 64 * 1024
 _HELD_CHUNKS = (
@@ -26,10 +26,12 @@ class Link:
         except OSError:
             writer.close()
             return
-        with suppress(OSError, asyncio.CancelledError):
+        try:
             async with asyncio.TaskGroup() as pumps:
                 pumps.create_task(self._pump(reader, far_writer))
                 pumps.create_task(self._pump(far_reader, writer))
+        except* OSError:
+            pass  # one of the two ends is gone
         for end in (writer, far_writer):
             end.transport.abort()
 

@@ -228,5 +228,5 @@ class Pair:
             await asyncio.sleep(rng.uniform(0.0, 0.5))  # not at the same moment each time
 
     async def heal(self, stack: FaultStack) -> None:
-        for each in self._both:
+        for each in reversed(self._both):  # what a service needs to start is there again before it
             await each.heal(stack)

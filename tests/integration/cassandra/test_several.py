@@ -31,7 +31,6 @@ async def stores(logs: LogKeyspace, tmp_path: Path) -> AsyncIterator[MessageStor
 async def test_who_comes_and_who_leaves_is_hardly_noticed(stores: MessageStores) -> None:
     load = SpreadLoad(stores, LOGS)
     async with load.running():
-        load.forget_pauses()
         await stores.start(2)
         await stores.shared_by(0, 1, 2)
         assert await stores.processes[0].stop() == 0

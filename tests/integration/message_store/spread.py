@@ -33,7 +33,7 @@ class SpreadLoad:
         self.last: dict[bytes, float] = {}
         """When each log had its newest acknowledgement."""
         self.longest: dict[bytes, float] = {}
-        """The longest that each log had none, since `forget_pauses`."""
+        """The longest that a message of each log took, all tries together, since `forget_waits`."""
         self.failures = 0
         """Tries that ended with an error."""
         self.moves = 0
@@ -43,7 +43,7 @@ class SpreadLoad:
         wanted = set(shards)
         return [log for log in self.logs if shard_of(log) in wanted]
 
-    def forget_pauses(self) -> None:
+    def forget_waits(self) -> None:
         self.longest.clear()
 
     def hurry(self, *, on: bool) -> None:
@@ -54,10 +54,12 @@ class SpreadLoad:
             self._hurry.clear()
 
     async def _write(self, group: list[log_pb2.LogKey]) -> None:
+        first_tried: dict[bytes, float] = {}
         while not self._stopping:
             items = [item(f"id-{len(self.acknowledged[log.log_id]) + 1}", log=log) for log in group]
+            for log in group:
+                first_tried.setdefault(log.log_id, time.monotonic())
             outcomes = await self._stores.router.append(items, 5)
-            now = time.monotonic()
             for asked, outcome in zip(items, outcomes, strict=True):
                 if isinstance(outcome, TertuliaError):
                     self.failures += 1
@@ -65,7 +67,7 @@ class SpreadLoad:
                     self.moves += 1
                 else:
                     assert not outcome.refusal
-                    self._note(asked.log.log_id, outcome.seq, now)
+                    self._note(asked.log.log_id, outcome.seq, first_tried.pop(asked.log.log_id))
             if any(isinstance(outcome, TertuliaError) or is_moving(outcome) for outcome in outcomes):
                 await asyncio.sleep(0.02)  # the pace of a client that tries again
             elif self._pause_seconds:
@@ -74,10 +76,10 @@ class SpreadLoad:
                         await self._hurry.wait()
                 await asyncio.sleep(0)
 
-    def _note(self, log_id: bytes, seq: int, now: float) -> None:
+    def _note(self, log_id: bytes, seq: int, first_tried: float) -> None:
+        now = time.monotonic()
         self.acknowledged[log_id].append(seq)
-        pause = now - self.last.get(log_id, now)
-        self.longest[log_id] = max(self.longest.get(log_id, 0.0), pause)
+        self.longest[log_id] = max(self.longest.get(log_id, 0.0), now - first_tried)
         self.last[log_id] = now
 
     async def all_acknowledged_since(self, moment: float, logs: Iterable[log_pb2.LogKey], seconds: float = 60) -> None:
