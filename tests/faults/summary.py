@@ -20,7 +20,7 @@ _COLUMNS = (
     "worst s",
     "violations",
 )
-_WIDTHS = (36, 10, 10, 6, 13, 8, 8, 10, 10, 8, 11)
+_WIDTHS = (40, 10, 10, 6, 13, 8, 8, 10, 10, 8, 11)
 
 
 def header() -> str:
