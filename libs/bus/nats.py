@@ -39,7 +39,8 @@ class _Client(Client):
     first and waits until all that was written to it is sent. On such a connection that is when TCP gives up, some 15 minutes
     later.
 
-    Where TLS is asked for it does not go on without, and each handshake is done with the certificates of its time.
+    Where TLS is asked for it does not go on without, believes nothing that was said before, and each handshake is done with the
+    certificates of its time.
     """
 
     def __init__(self, certificates: Certificates | None, *, over_tls: bool) -> None:
@@ -94,8 +95,11 @@ class _Client(Client):
             raise
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        if self._over_tls and initial_connection and not info.get("tls_required"):
-            raise nats.errors.Error("the server speaks no TLS, and the address says tls://")
+        if self._over_tls and initial_connection:
+            if not info.get("tls_required"):
+                raise nats.errors.Error("the server speaks no TLS, and the address says tls://")
+            # this comes before TLS: whoever is in between could name a server that has a certificate, and be told our password
+            info.pop("connect_urls", None)
         await super()._process_info(info, initial_connection)
 
     async def _attempt_reconnect(self) -> None:

@@ -1,6 +1,7 @@
 """The bus on a real NATS: what it promises while all is well, and that it never waits for a server that is away or frozen."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -241,3 +242,37 @@ async def test_who_is_not_believed_at_first_is_connected_once_it_has_the_right_c
         assert not done, "it was not to be believed"
         authority.issue(tmp_path / "own", "gateway")
         await connecting
+
+
+async def test_servers_that_are_named_before_tls_are_not_connected_to(tmp_path: Path) -> None:
+    """Whoever is in between could name one that has a certificate of the authority, too."""
+    own = Certificates(*Authority().issue(tmp_path / "own", "gateway").values())
+    named: list[int] = []
+    greeted = 0
+
+    def elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del reader
+        named.append(greeted)
+        writer.close()
+
+    async with await asyncio.start_server(elsewhere, "127.0.0.1", 0) as other:
+        info = {"tls_required": True, "connect_urls": [f"localhost:{other.sockets[0].getsockname()[1]}"]}
+
+        def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal greeted
+            del reader
+            greeted += 1
+            writer.write(f"INFO {json.dumps(info)}\r\n".encode())
+            writer.close()
+
+        async with await asyncio.start_server(between, "127.0.0.1", 0) as server, asyncio.TaskGroup() as tasks:
+
+            async def connect() -> None:
+                address = f"tls://gateway:password@localhost:{server.sockets[0].getsockname()[1]}"
+                async with nats_bus(address, "test", CollectorRegistry(), own):
+                    raise AssertionError("it is connected")
+
+            connecting = tasks.create_task(connect())
+            await until(lambda: greeted > 3, "it tries again")
+            connecting.cancel()
+    assert not named
