@@ -20,3 +20,5 @@ class Identity(NamedTuple):
     """Of whoever made the token (claim `sid`); empty: it names none."""
     scopes: AbstractSet[access_pb2.KeyScope.ValueType] = frozenset()
     """What its key is good for; see `scopes.require_scope`."""
+    key: tuple[str, str] = ("", "")
+    """What its token was checked with: application and key id."""

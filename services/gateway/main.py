@@ -104,6 +104,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 watches.run(),
                 online.run(),
                 sessions.watch_over(),
+                sessions.watch_keys(),
                 revocations.run(sessions.identities),
                 keep_memory_settled(),
             ),

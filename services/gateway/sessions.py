@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 import structlog
 from tertulia.chat.v1 import error_pb2, session_pb2
@@ -24,13 +25,13 @@ from services.gateway.tokens import Metadata, Tokens
 
 log = structlog.get_logger()
 
-_LOOK_SECONDS = 1.0  # how late an expired or revoked token, or a stalled write, may be noticed
+_LOOK_SECONDS = 1.0  # how late an expired or revoked token, a withdrawn key or a stalled write may be noticed
 _RETRY_MS = (1_000, 5_000)  # clients that are turned away come back spread over this
 
 
 class Sessions:
-    """Opens sessions for clients with a good token, and ends those whose token expires or is revoked, that stall or
-    must move."""
+    """Opens sessions for clients with a good token, and ends those whose token expires or is revoked, whose key is
+    withdrawn, that stall or must move."""
 
     def __init__(
         self,
@@ -158,6 +159,23 @@ class Sessions:
         except Unauthenticated as revoked:
             self._stats.revoked += 1
             session.cut(revoked)
+
+    async def watch_keys(self) -> None:
+        """Cut sessions whose key was withdrawn, however long their tokens would last; for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for key in {session.identity.key for session in self._open}:
+                with suppress(TertuliaError):  # sessions stay while channel does not answer
+                    await self._cut_if_withdrawn(key)
+
+    async def _cut_if_withdrawn(self, key: tuple[str, str]) -> None:
+        try:
+            await self._tokens.require_key(*key)
+        except Unauthenticated as withdrawn:
+            for session in list(self._open):
+                if session.identity.key == key:
+                    self._stats.revoked += 1
+                    session.cut(withdrawn)
 
     async def drain(self, seconds: float) -> None:
         """Let nobody in, say goodbye to everybody at a time of their own, and wait for them to end, for at most `seconds`."""

@@ -22,7 +22,7 @@ _COUNTERS = {
     "fills": "Reads of logs for doorbells that were not heard.",
     "jumps": "Feeds that had fallen too far behind to be filled.",
     "overflows": "Times when the queue of a session was full.",
-    "revoked": "Sessions cut because their token was revoked.",
+    "revoked": "Sessions cut because their token was revoked, or its key withdrawn.",
     "stalls": "Sessions cut because a write took too long.",
     "bad_signals": "Payloads on the bus that could not be read.",
 }

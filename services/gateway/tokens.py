@@ -30,7 +30,8 @@ class Tokens:
     """Checks tokens: JWT, `kid` and `iss` name the key, which says how they are signed; `aud` is "tertulia", `exp` is required.
 
     `sub` is the user; a server key's token has `server: true` instead. Those of users end within `max_user_seconds`. A token that was
-    found good is not checked again for `cache_seconds`, unless it is heard to be revoked. `clock` tells seconds since the Unix epoch.
+    found good is not checked again for `cache_seconds`, unless it is heard to be revoked or its key is no longer there. `clock` tells
+    seconds since the Unix epoch.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Tokens:
             identity = await self._check(token)
             await self._revocations.ask([identity])
             self._good.put(token, identity, self._cache_seconds)
+        else:  # what is known of the key may be older than what is known of the token, and ends sooner
+            await self.require_key(*identity.key)
         if identity.expires_at <= self._clock():
             raise _expired()
         self._revocations.refuse(identity)
@@ -70,6 +73,18 @@ class Tokens:
         """Check every token anew: revocations may have been missed."""
         self._good.clear()
 
+    async def require_key(self, application_id: str, key_id: str) -> CheckingKey:
+        """The key, if its tokens are good.
+
+        Raises:
+            Unauthenticated: TOKEN_INVALID: there is none, or it was withdrawn.
+            TertuliaError: channel does not answer.
+        """
+        key = await self._keys.get(application_id, key_id)
+        if key is None:
+            raise _invalid("its key is not known")
+        return key
+
     async def _check(self, token: str) -> Identity:
         try:
             key_id = jwt.get_unverified_header(token).get("kid")
@@ -78,9 +93,7 @@ class Tokens:
             raise _invalid("it is not a JWT") from None
         if not isinstance(key_id, str) or not isinstance(application_id, str):
             raise _invalid("it must name its key: `kid` in the header, `iss` in the claims")
-        key = await self._keys.get(application_id, key_id)
-        if key is None:
-            raise _invalid("its key is not known")
+        key = await self.require_key(application_id, key_id)
         try:
             claims = jwt.decode(
                 token,
@@ -95,9 +108,9 @@ class Tokens:
             raise _invalid(str(error)) from None
         except OverflowError:  # PyJWT makes an int of `nbf`
             raise _invalid("`nbf` is out of range") from None
-        return self._identity(application_id, key, claims)
+        return self._identity(application_id, key_id, key, claims)
 
-    def _identity(self, application_id: str, key: CheckingKey, claims: Mapping[str, object]) -> Identity:
+    def _identity(self, application_id: str, key_id: str, key: CheckingKey, claims: Mapping[str, object]) -> Identity:
         """Of a token whose signature is good."""
         expires_at = _seconds("exp", claims["exp"])
         left = expires_at - self._clock()
@@ -109,7 +122,7 @@ class Tokens:
         if not key.scopes & (SERVER_SCOPES if caller.server else {access_pb2.KEY_SCOPE_USERS}):
             raise _invalid(f"its key is not for tokens of {'back ends' if caller.server else 'users'}")
         issued_at, session_id = _seconds("iat", claims.get("iat", 0)), _session_id(claims.get("sid", ""))
-        return Identity(caller, expires_at, issued_at, session_id, key.scopes)
+        return Identity(caller, expires_at, issued_at, session_id, key.scopes, (application_id, key_id))
 
 
 def _bearer(metadata: Metadata) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 from grpc_health.v1 import health_pb2
 from tertulia.chat.v1 import channel_pb2, error_pb2, event_pb2, message_pb2, presence_pb2, session_pb2
 
+from libs.directory.applications import Scope
+from libs.directory.sqlite import sqlite_directory
 from libs.rpc.status import from_rpc_error
 from tests.integration.gateway.cast import Cast
 from tests.integration.gateway.client import connection, session
-from tests.integration.gateway.processes import Around, running, user_token
+from tests.integration.gateway.processes import APPLICATION, Around, running, token, user_token
 from tests.support.ports import until
 
 
@@ -47,11 +50,19 @@ async def test_a_send_that_stays_without_answer_is_said_to_be_unknown_and_may_be
 
 
 async def test_while_channel_is_down_sessions_stay_and_new_ones_are_told_to_come_back(tmp_path: Path) -> None:
-    async with running(tmp_path) as around, connection(around.gateway.address) as channel:
+    """Then those end whose key was withdrawn meanwhile."""
+    async with (
+        running(tmp_path, key_cache_seconds=0) as around,
+        connection(around.gateway.address) as channel,
+        session(channel, token(key_id=Scope.SEND, server=True, exp=time.time() + 1e9)) as withdrawn,
+    ):
         cast = Cast(channel, secrets.token_hex(4))
         room = await cast.group("room", "alice", "bob")
+        await withdrawn.hello()
         async with cast.online("alice") as alice:
             await around.channel.kill()
+            async with sqlite_directory(tmp_path / "channel.sqlite") as directory:
+                await directory.applications.withdraw_key(APPLICATION, Scope.SEND)
             async with session(channel, user_token(cast.id("bob"))) as bob:
                 await bob.write(session_pb2.ClientFrame(hello=session_pb2.Hello()))
                 error = await bob.until_ended()
@@ -60,6 +71,10 @@ async def test_while_channel_is_down_sessions_stay_and_new_ones_are_told_to_come
             assert await alice.acked(await alice.send(room.channel_id, "anyone?")) == 2, "she is known to be a member"
             await around.channel.start()
             await until(lambda: _hears(cast, "bob", room, "anyone?"), "bob comes back and gets what he missed")
+            error = await withdrawn.until_ended()
+            assert error is not None
+            assert error.reason == error_pb2.ERROR_REASON_TOKEN_INVALID
+            assert not alice.ended
 
 
 async def test_a_send_that_cannot_be_authorised_now_takes_those_behind_it_along(tmp_path: Path) -> None:

@@ -42,9 +42,11 @@ def _claims_of_another_shape() -> str:
     return jwt.PyJWS().encode(b"[1, 2]", SECRET, algorithm="HS256", headers={"kid": "key"})
 
 
-def _tokens(channel: grpc.aio.Channel, clock: Callable[[], float] = time.time) -> Tokens:
+def _tokens(channel: grpc.aio.Channel, clock: Callable[[], float] = time.time, key_seconds: float = 60) -> Tokens:
     access = access_pb2_grpc.AccessServiceStub(channel)
-    return Tokens(Keys(access, 60), Revocations(access, MemoryBus(), 120, Stats()), 60, MAX_USER_SECONDS, clock)
+    return Tokens(
+        Keys(access, key_seconds), Revocations(access, MemoryBus(), 120, Stats()), 60, MAX_USER_SECONDS, clock
+    )
 
 
 GOOD = [
@@ -157,6 +159,18 @@ async def test_a_token_that_was_good_expires_all_the_same(tmp_path: Path) -> Non
         with pytest.raises(Unauthenticated) as refusal:
             await tokens.authenticate(metadata)
         assert refusal.value.reason == error_pb2.ERROR_REASON_TOKEN_EXPIRED
+
+
+async def test_a_token_that_was_good_ends_with_what_is_known_of_its_key(tmp_path: Path) -> None:
+    peers = Peers()
+    async with serving(peers, tmp_path) as channel:
+        tokens = _tokens(channel, key_seconds=0)
+        metadata = [("authorization", f"Bearer {_token()}")]
+        await tokens.authenticate(metadata)
+        del peers.keys["key"]
+        with pytest.raises(Unauthenticated) as refusal:
+            await tokens.authenticate(metadata)
+        assert refusal.value.reason == error_pb2.ERROR_REASON_TOKEN_INVALID
 
 
 async def test_keys_are_asked_for_once_and_unknown_ones_too(tmp_path: Path) -> None:
