@@ -10,7 +10,6 @@ python -m services.channel search-by-users APPLICATION on|off      whether its u
 import asyncio
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,9 +22,9 @@ from libs.runtime.process import report_failure
 from libs.runtime.settings import load_settings
 from services.channel.applications import Applications, KeyIdTaken
 from services.channel.clock import now_ms
-from services.channel.key_set import KeySetMalformed, parse_key_set
+from services.channel.key_set import MAX_BYTES, KeySetMalformed, parse_key_set
 from services.channel.secret_string import ID_FORM, format_secret, new_key
-from services.channel.settings import ChannelSettings
+from services.channel.settings import ChannelSettings, CommandSettings
 from services.channel.stores import open_directory
 
 Scopes = Annotated[
@@ -71,23 +70,23 @@ def create_key(application: str, scope: Scopes = None) -> None:
 @app.command()
 def add_public_keys(
     application: str,
-    key_set: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    key_set: typer.FileBinaryRead,
     scope: Scopes = None,
 ) -> None:
     """Take tokens that are signed with a private key that never leaves whoever makes them.
 
-    KEY_SET is a file with a JSON Web Key Set (RFC 7517): public keys of Ed25519 or RSA, each with a `kid`. Those that are there already stay;
-    prints the `kid` of the others, a line each.
+    KEY_SET is a file with a JSON Web Key Set (RFC 7517), or - for standard input: public keys of Ed25519 or RSA, each with a `kid`.
+    Those that are there already stay; prints the `kid` of the others, a line each.
     """
 
     async def add(directory: Directory) -> None:
         if await directory.applications.get(application) is None:
             raise CannotStart(f"there is no application {application!r}")
         try:
-            keys = parse_key_set(application, key_set.read_text(errors="replace"), _all_or(scope))
+            keys = parse_key_set(application, key_set.read(MAX_BYTES + 1), _all_or(scope))
             added = await Applications(directory.applications, now_ms).add_public_keys(keys)
         except (KeySetMalformed, KeyIdTaken) as error:
-            raise CannotStart(f"{key_set}: {error}") from None
+            raise CannotStart(f"{key_set.name}: {error}") from None
         for key in added:
             typer.echo(key.key_id)
 
@@ -134,7 +133,7 @@ def _with_directory(command: Callable[[Directory], Awaitable[None]]) -> None:
 
     configure_logs(ChannelSettings.service, "info")
     try:
-        asyncio.run(run(load_settings(ChannelSettings)))
+        asyncio.run(run(load_settings(CommandSettings)))
     except Exception as error:  # noqa: BLE001 - the last place: what got here ends the process
         report_failure(error)
         raise SystemExit(1) from None

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tertulia.chat.v1 import error_pb2
 
@@ -17,9 +18,14 @@ _PAGE_TOKEN_SECRET_BYTES = 32
 class KeyIdTaken(ValueError):
     """A key is never changed, and never comes back."""
 
-    def __init__(self, key_id: str, *, withdrawn: bool) -> None:
-        what = "was withdrawn, for ever" if withdrawn else "is another key already"
-        super().__init__(f"key {key_id} {what}: give the new one another id")
+    def __init__(self, key: Key, there: Key) -> None:
+        if there.withdrawn:
+            what = "was withdrawn, for ever"
+        elif replace(there, scopes=key.scopes) == key:
+            what = f"is there with other scopes already ({', '.join(sorted(there.scopes))})"
+        else:
+            what = "is another key already"
+        super().__init__(f"key {key.key_id} {what}: give the new one another id")
 
 
 class Applications:
@@ -53,11 +59,11 @@ class Applications:
         there = [await self._store.get_key(key.application_id, key.key_id) for key in keys]
         for key, other in zip(keys, there, strict=True):
             if other is not None and other != key:
-                raise KeyIdTaken(key.key_id, withdrawn=other.withdrawn)
+                raise KeyIdTaken(key, other)
         new = [key for key, other in zip(keys, there, strict=True) if other is None]
         for key in new:
             if (stored := await self._store.create_key(key)) != key:  # somebody else was faster
-                raise KeyIdTaken(key.key_id, withdrawn=stored.withdrawn)
+                raise KeyIdTaken(key, stored)
         return new
 
     async def existing(self, application_id: str) -> Application:

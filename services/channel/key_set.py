@@ -13,6 +13,8 @@ from jwt.exceptions import InvalidKeyError
 from libs.directory.applications import ALL_SCOPES, Key, Scope
 from services.channel.secret_string import ID_FORM
 
+MAX_BYTES = 256 * 1024  # of a key set; 100 keys of RSA, each with its chain of certificates, are less
+_MAX_KEYS = 100  # each is looked up, and written by itself; providers publish a handful
 _RSA_BITS = range(2_048, 4_097)  # RFC 7518 asks for 2,048; with each bit more a token costs more to check
 _KINDS: Mapping[str, tuple[str, Callable[[dict[str, object]], object]]] = {
     "OKP": ("EdDSA", OKPAlgorithm.from_jwk),
@@ -25,19 +27,23 @@ class KeySetMalformed(ValueError):
     """It cannot be used as a whole. The message names the key, and never shows it."""
 
 
-def parse_key_set(application_id: str, text: str, scopes: frozenset[Scope] = ALL_SCOPES) -> Sequence[Key]:
+def parse_key_set(application_id: str, data: bytes, scopes: frozenset[Scope] = ALL_SCOPES) -> Sequence[Key]:
     """The keys in a key set, each with these scopes.
 
     Raises:
-        KeySetMalformed: one of them cannot be used, or it is no key set.
+        KeySetMalformed: one of them cannot be used, it is no key set, or too large.
     """
+    if len(data) > MAX_BYTES:
+        raise KeySetMalformed(f"a key set has at most {MAX_BYTES} bytes")
     try:
-        document = json.loads(text)
-    except ValueError:
+        document = json.loads(data)
+    except (ValueError, RecursionError):  # no JSON, no Unicode, or a thousand brackets
         raise KeySetMalformed("it is no JSON") from None
     members = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(members, list) or not members:
         raise KeySetMalformed('a key set is a JSON object with a list of keys, {"keys": [...]}')
+    if len(members) > _MAX_KEYS:
+        raise KeySetMalformed(f"it has {len(members)} keys: at most {_MAX_KEYS} are taken at once")
     keys = [replace(_key(application_id, member), scopes=scopes) for member in members]
     if len({key.key_id for key in keys}) < len(keys):
         raise KeySetMalformed("two of its keys have the same `kid`")

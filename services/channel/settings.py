@@ -66,3 +66,10 @@ class ChannelSettings(EngineSettings, service="channel"):
         except SecretMalformed as error:
             raise ValueError(f"development_secret: {error}") from None
         return self
+
+
+class CommandSettings(ChannelSettings, service="channel"):
+    """Of commands on what the service keeps: what it must be told beside where that is, they need not be."""
+
+    listen: str = "unix:unused"
+    message_store: str = "unix:unused"

@@ -103,8 +103,10 @@ async def test_an_application_of_ones_own_has_keys_until_they_are_withdrawn(tmp_
 async def test_a_public_key_is_told_as_one(tmp_path: Path) -> None:
     key_set_file = tmp_path / "keys.json"
     key_set_file.write_text(key_set(jwk("signing", ED25519)))
-    await command(tmp_path, "create-application", "shop")
-    assert (await command(tmp_path, "add-public-keys", "shop", str(key_set_file)))[:2] == (0, "signing\n")
+    database_alone = {"listen": "", "message_store": ""}  # no more is known where there is no service
+    await command(tmp_path, "create-application", "shop", **database_alone)
+    adding = await command(tmp_path, "add-public-keys", "shop", str(key_set_file), **database_alone)
+    assert adding[:2] == (0, "signing\n")
     async with running_parts(tmp_path) as parts:
         response = await call(parts.access.GetKey, access_pb2.GetKeyRequest(application_id="shop", key_id="signing"))
     assert response.public_key == public_bytes(ED25519)

@@ -15,7 +15,7 @@ GOOD = jwk("good", ED25519)
 
 def test_the_keys_of_a_set_are_those_of_the_application() -> None:
     text = key_set(jwk("signing-1", ED25519, alg="EdDSA", use="sig"), jwk("signing-2", RSA), jwk("signing-3", ED25519))
-    keys = parse_key_set("shop", text)
+    keys = parse_key_set("shop", text.encode())
     assert [(key.application_id, key.key_id, key.secret) for key in keys] == [
         ("shop", f"signing-{number}", b"") for number in (1, 2, 3)
     ]
@@ -24,7 +24,7 @@ def test_the_keys_of_a_set_are_those_of_the_application() -> None:
 
 def test_they_are_good_for_what_the_operator_says() -> None:
     scopes = frozenset({Scope.USERS})
-    keys = parse_key_set("shop", key_set(GOOD, jwk("other", RSA)), scopes)
+    keys = parse_key_set("shop", key_set(GOOD, jwk("other", RSA)).encode(), scopes)
     assert [key.scopes for key in keys] == [scopes, scopes]
 
 
@@ -51,7 +51,20 @@ BAD = {
     "nothing in it": key_set({"kty": "RSA", "kid": "good"}),
     "RSA that signs nothing": key_set(jwk("good", RSA, e="AQ")),
     "RSA that can be guessed": key_set(jwk("good", rsa(1_024))),
+    "101 keys": key_set(*[jwk(str(number), ED25519) for number in range(101)]),
+    "more than a key set has": key_set({**GOOD, "x5c": ["A" * 300_000]}),
+    "a thousand brackets": '{"keys":' + "[" * 5_000,
 }
+
+
+def test_a_file_of_an_editor_that_marks_its_encoding_is_read() -> None:
+    for encoding in ("utf-8-sig", "utf-16"):
+        assert len(parse_key_set("shop", key_set(GOOD).encode(encoding))) == 1
+
+
+def test_what_is_no_text_is_no_key_set() -> None:
+    with pytest.raises(KeySetMalformed):
+        parse_key_set("shop", b"\xff\xfe\xfd" + key_set(GOOD).encode())
 
 
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
@@ -59,5 +72,5 @@ def test_anything_else_is_refused_as_a_whole_without_showing_it(text: str) -> No
     whole = text if not text.startswith('{"keys": [{') else key_set(jwk("another", RSA), *json.loads(text)["keys"])
     for each in (text, whole):
         with pytest.raises(KeySetMalformed) as refusal:
-            parse_key_set("shop", each)
+            parse_key_set("shop", each.encode())
         assert str(GOOD["x"]) not in str(refusal.value)
