@@ -17,7 +17,8 @@ def values_of_key(key: Key) -> Values:
 
 
 def key_of(row: Sequence[Any]) -> Key:
-    """From the columns in the order of KEY. Columns that are younger than the row may be null."""
+    """From the columns in the order of KEY. Columns that are younger than the row may be null; scopes that are younger than this
+    program are left out."""
     application_id, key_id, secret, public_key, withdrawn, scopes = row
-    known = ALL_SCOPES if scopes is None else frozenset(Scope(scope) for scope in scopes.split())
+    known = ALL_SCOPES if scopes is None else frozenset(scope for scope in Scope if scope in scopes.split())
     return Key(application_id, key_id, secret, public_key or b"", bool(withdrawn), known)

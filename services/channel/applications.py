@@ -82,13 +82,13 @@ class Applications:
         """The key that tokens are checked with.
 
         Raises:
-            NotFound: TOKEN_INVALID: there is none, or it was withdrawn.
+            NotFound: TOKEN_INVALID: there is none, it was withdrawn, or it is good for nothing that this version knows.
         """
         development = self._development_key
         if development is not None and (application_id, key_id) == (development.application_id, development.key_id):
             return development
         key = await self._store.get_key(application_id, key_id)
-        if key is None or key.withdrawn:
+        if key is None or key.withdrawn or not key.scopes:
             raise NotFound("the token's key is not known", error_pb2.ERROR_REASON_TOKEN_INVALID)
         return key
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, TypeAlias
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -10,6 +11,7 @@ from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 from libs.rpc.client import call
 from libs.rpc.errors import NotFound
 from services.gateway.cache import ExpiringCache, SharedCalls
+from services.gateway.scopes import ALL_SCOPES
 
 _UNKNOWN_KEY_SECONDS = 2.0  # a key that was just made is found soon; tokens with invented keys cost little
 _CACHED_KEYS = 10_000
@@ -66,15 +68,19 @@ class Keys:
 
 def checking_key(response: access_pb2.GetKeyResponse) -> CheckingKey | None:
     """What channel answered; None: a kind of key that this version does not know."""
-    scopes = frozenset(response.scopes)
+    scopes = frozenset(response.scopes) or ALL_SCOPES
     if response.secret:
         return CheckingKey("HS256", response.secret, scopes)
     if not response.public_key:
         return None
-    match load_der_public_key(response.public_key):
-        case Ed25519PublicKey() as key:
+    try:
+        key = load_der_public_key(response.public_key)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    match key:
+        case Ed25519PublicKey():
             return CheckingKey("EdDSA", key, scopes)
-        case RSAPublicKey() as key:
+        case RSAPublicKey():
             return CheckingKey("RS256", key, scopes)
         case _:
             return None

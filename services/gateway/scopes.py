@@ -11,6 +11,7 @@ from services.gateway.identity import Identity
 READ, SEND, MANAGE = access_pb2.KEY_SCOPE_READ, access_pb2.KEY_SCOPE_SEND, access_pb2.KEY_SCOPE_MANAGE
 SERVER_SCOPES = frozenset({READ, SEND, MANAGE})
 """A server token needs one of them."""
+ALL_SCOPES = SERVER_SCOPES | {access_pb2.KEY_SCOPE_USERS}
 
 _BY_SCOPE: Mapping[access_pb2.KeyScope.ValueType, tuple[str, ...]] = {
     READ: (

@@ -116,4 +116,19 @@ def test_a_kind_of_key_that_is_not_known_checks_nothing() -> None:
     point = generate_private_key(SECP256R1()).public_key()
     der = point.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert checking_key(access_pb2.GetKeyResponse(public_key=der)) is None
+    assert checking_key(access_pb2.GetKeyResponse(public_key=b"no DER")) is None
     assert checking_key(access_pb2.GetKeyResponse(secret=b"")) is None
+
+
+def test_where_channel_knows_no_scopes_yet_keys_are_good_for_everything() -> None:
+    """While an upgrade goes on. Whatever a later version knows beside ours gives nothing."""
+    old = checking_key(access_pb2.GetKeyResponse(secret=b"secret"))
+    assert old is not None
+    assert old.scopes == set(SCOPES)
+    new = checking_key(
+        access_pb2.GetKeyResponse.FromString(
+            access_pb2.GetKeyResponse(secret=b"secret").SerializeToString() + b"\x18\x63"
+        )
+    )
+    assert new is not None
+    assert not new.scopes & set(SCOPES)
