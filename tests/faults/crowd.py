@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import tertulia
 from tertulia.chat.v1 import message_pb2
 from tertulia.tokens import Secret
 
@@ -15,6 +16,7 @@ from tests.faults.people import Person
 from tests.faults.tails import DEVELOPMENT, Tail
 from tests.faults.workloads import Board, Workload
 from tests.support.people import back_end, make_group, person
+from tests.support.ports import until
 
 CHANNELS = ("plaza", "market", "tower")
 OWNER = "olga"
@@ -62,7 +64,7 @@ class Crowd:
         last word in each channel, and all tails get there."""
         everybody = [OWNER, *TALKERS, *GUESTS]
         for channel in self._channels:
-            await make_group(self._address, channel, everybody, self._secret)
+            await self._make(channel, everybody)
         async with AsyncExitStack() as connections, asyncio.TaskGroup() as tasks:
             for name in everybody:
                 devices = [
@@ -91,6 +93,18 @@ class Crowd:
             await self._catch_up()
             for task in following:
                 task.cancel()
+
+    async def _make(self, channel: str, members: Sequence[str]) -> None:
+        """Patiently: some nemeses are at work from the start. Under the same id it is made once."""
+
+        async def is_made() -> bool:
+            try:
+                await make_group(self._address, channel, members, self._secret)
+            except (tertulia.Unavailable, tertulia.Unreachable, tertulia.OutcomeUnknown):
+                return False
+            return True
+
+        await until(is_made, f"{channel} is made", self._patience_seconds)
 
     def _work(self) -> list[Coroutine[None, None, None]]:
         board = Board(list(self._channels))
