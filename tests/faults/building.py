@@ -69,8 +69,9 @@ async def fault_stack(
         stack = FaultStack(folder, nats, services, keyspace, ring, network, groups, links)
         stack.logs = shape.disk or stack.logs
         try:
-            await stack.start_all()
+            await stack.launch_all()
             async with running(stack.supervise()):
+                await stack.all_answer()
                 yield stack
         finally:
             await stack.end()

@@ -169,9 +169,13 @@ class FaultStack:
         code = self.services[part].exit_code
         return code == 0 or (part in self.stores and code == _FENCED_CODE and _FENCED_WORDS in new)
 
-    async def start_all(self) -> None:
+    async def launch_all(self) -> None:
+        """Start everything; who owns shards may end by itself, and be started again, before all answer."""
         for service in self.services.values():
             await service.launch()
+
+    async def all_answer(self) -> None:
+        """Wait until everything does."""
         for part, service in self.services.items():
             await until(service.answers, f"{part} answers", _START_SECONDS)
 
