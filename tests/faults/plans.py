@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.faults import workloads
-from tests.faults.clocks import Clocks
+from tests.faults.clocks import ClockOfCassandra, Clocks
 from tests.faults.composed import STOP_AFTER_APPEND, STOP_AFTER_BARRIER
 from tests.faults.cuts import Cut, Delay, Loss
 from tests.faults.disks import FullDisk
@@ -75,7 +75,7 @@ def _on_cassandra() -> Iterator[Run]:
 
 def _on_a_ring() -> Iterator[Run]:
     yield KillNode(), workloads.ALL, NODE
-    yield Clocks("cassandra"), workloads.ALL, NODE
+    yield ClockOfCassandra(), workloads.ALL, NODE
     for nemesis in (
         KillNode(SEVERAL),
         Pair(Kill("message_store", SEVERAL), KillNode()),

@@ -14,3 +14,6 @@ STOP_AFTER_BARRIER = "stop-after-barrier"
 
 FOLDER = "FAULTS_FOLDER"
 """The variable that says where these files are looked for."""
+
+CLOCK = "clock"
+"""A file beside the settings' log: what the clock of a process that is composed so shows; see `clock`."""
