@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from libs.log_store.cassandra.heartbeats import State
 from tests.faults.links import Link
 from tests.faults.network import Network, Server
 from tests.support.cassandra_ring import CassandraRing
@@ -138,12 +139,14 @@ class FaultStack:
         return rng.choice(answering or self.stores)
 
     async def takeovers(self) -> int:
-        """How often logs were taken over: on Cassandra, how many processes were fenced for it."""
+        """How often logs were taken over: on Cassandra, from how many processes, be it that they were fenced or that they left."""
         if self.keyspace is None:
             return self.restarts
         async with cql(self.keyspace.point) as connection:
             fenced = await connection.query(f"SELECT incarnation FROM {self.keyspace.name}.fence")  # noqa: S608
-        return len(fenced)
+            beats = await connection.query(f"SELECT incarnation, state FROM {self.keyspace.name}.heartbeat")  # noqa: S608
+        left = {incarnation for incarnation, state in beats if state == State.STOPPED.value.encode()}
+        return len(left | {incarnation for (incarnation,) in fenced})
 
     async def contents(self) -> bytes:
         """All bytes that the logs' database holds."""
