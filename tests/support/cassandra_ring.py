@@ -98,9 +98,8 @@ async def running_ring(
         async with asyncio.TaskGroup() as starting:
             for node in ring.nodes[1:]:
                 starting.create_task(node.start())
-        if nodes > 1:
-            await _make_witness(ring)
-            await ring.settled()
+        await _make_witness(ring)
+        await ring.settled()
         yield ring
 
 
