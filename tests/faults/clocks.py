@@ -2,14 +2,17 @@
 sets a clock, or where NTP does."""
 
 import random
+import shutil
+import subprocess
 from pathlib import Path
 
 from tests.faults.composed import CLOCK
 from tests.faults.nemeses import Calm
 from tests.faults.stack import FaultStack, Shape
 
-_LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib64/faketime/libfaketimeMT.so.1")
-_STEPS = ("+3600 x1", "-3600 x1", "+0 x2", "+0 x0.5")  # seconds, and a rate; as libfaketime has it
+_COMPILER = "cc"
+_SOURCE = Path(__file__).with_name("wrong_clock.c")
+_STEPS = ("+3600 x1", "-3600 x1", "+0 x2", "+0 x0.5")  # seconds to be added, and the rate from then on
 
 
 class Clocks(Calm):
@@ -32,7 +35,7 @@ class Clocks(Calm):
 
 
 class ClockOfCassandra(Clocks):
-    """That of the nodes, by libfaketime."""
+    """That of the nodes, by a library that is loaded into them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,21 +43,11 @@ class ClockOfCassandra(Clocks):
 
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)
-        self.shape = Shape(environment={"cassandra": _lied_to(self._says)})
+        library = folder / "wrong_clock.so"
+        compiler = shutil.which(_COMPILER)
+        assert compiler is not None, "`missing` says so"
+        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, _SOURCE], check=True)
+        self.shape = Shape(environment={"cassandra": {"LD_PRELOAD": str(library), "WRONG_CLOCK": str(self._says)}})
 
     def missing(self) -> str | None:
-        return None if _library() else "needs libfaketime"
-
-
-def _library() -> Path | None:
-    return next((path for pattern in _LIBRARIES for path in Path("/").glob(pattern.lstrip("/"))), None)
-
-
-def _lied_to(says: Path) -> dict[str, str]:
-    """The environment of a process whose clock is what a file says, read again each second."""
-    return {
-        "LD_PRELOAD": str(_library()),
-        "FAKETIME_TIMESTAMP_FILE": str(says),
-        "FAKETIME_CACHE_DURATION": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
+        return None if shutil.which(_COMPILER) else "needs a C compiler"

@@ -2,7 +2,7 @@
 operator sets a clock, or where NTP does.
 
 Not by libfaketime: under it Python's threads spin where they wait for each other, and a service with the driver's threads gets
-nothing done (CPython 3.11, libfaketime 0.9.10).
+nothing done (CPython 3.11, libfaketime 0.9.10). Not as Cassandra's, by `wrong_clock.c`: gRPC's threads wait until times of day.
 """
 
 import os
