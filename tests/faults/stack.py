@@ -12,7 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tertulia_internal.message_store.v1 import owner_pb2, owner_pb2_grpc
+
 from libs.log_store.cassandra.heartbeats import State
+from libs.rpc.client import call
+from libs.rpc.errors import TertuliaError
 from tests.faults.links import Link
 from tests.faults.network import Network, Server
 from tests.support.cassandra_ring import CassandraRing
@@ -24,6 +28,7 @@ from tests.support.service import ServiceProcess
 
 NATS = "nats-server"
 _SUPERVISE_SECONDS = 0.1
+_ASK_SECONDS = 1.0
 _START_SECONDS = 60.0
 _FENCED_CODE, _FENCED_WORDS = 1, b"Fenced"
 """How a message_store ends that others have taken over: any failure has the code, the log says which it was."""
@@ -134,9 +139,17 @@ class FaultStack:
             await self.start(part)
 
     async def owner(self, rng: random.Random) -> str:
-        """A part that owns logs: one that answers."""
-        answering = [part for part in self.stores if await self.services[part].answers()]
-        return rng.choice(answering or self.stores)
+        """A part that owns logs, as it says itself: whoever has just come back has none for some seconds."""
+        owning = [part for part in self.stores if await self._owns_logs(part)]
+        return rng.choice(owning or self.stores)
+
+    async def _owns_logs(self, part: str) -> bool:
+        stub = owner_pb2_grpc.OwnerServiceStub(self.services[part].channel)
+        try:
+            told = await call(stub.ListOwners, owner_pb2.ListOwnersRequest(), timeout=_ASK_SECONDS)
+        except TertuliaError:
+            return False
+        return not told.owners or any(owner.address == told.address and owner.shards for owner in told.owners)
 
     async def takeovers(self) -> int:
         """How often logs were taken over: on Cassandra, from how many processes, be it that they were fenced or that they left."""

@@ -25,7 +25,7 @@ class ServiceProcess:
     def __init__(self, service: str, address: str, channel: grpc.aio.Channel, log: Path, /, **settings: object) -> None:
         self.service = service
         self.address = address
-        self._channel = channel
+        self.channel = channel
         self._log = log
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
@@ -64,7 +64,7 @@ class ServiceProcess:
 
     async def answers(self) -> bool:
         """Whether it says that it serves."""
-        return await says_serving(self._channel)
+        return await says_serving(self.channel)
 
     async def start_another(self, **settings: object) -> tuple[int, str]:
         """Start a second one, with some settings otherwise, that is to end by itself: its exit code, and what it logged."""
