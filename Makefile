@@ -102,11 +102,11 @@ build: gen/.made web ## both wheels, into dist/
 # docker, or what takes the same words: CONTAINERS=podman builds without a daemon and without root
 CONTAINERS ?= docker
 IMAGE ?= tertulia
-BASE ?= python:3.11-slim-bookworm
+IMAGE_BASE ?= python:3.11-slim-bookworm
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 image: ## the image of all services, tertulia:VERSION, and its bill of materials, dist/sbom.cdx.json
-	$(CONTAINERS) build --file deploy/Dockerfile --build-arg BASE=$(BASE) --build-arg VERSION=$(VERSION) \
+	$(CONTAINERS) build --file deploy/Dockerfile --build-arg BASE=$(IMAGE_BASE) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$$(git describe --always --dirty 2> /dev/null || echo unknown) --tag $(IMAGE):$(VERSION) --tag $(IMAGE):dev .
 	@mkdir -p dist && $(CONTAINERS) run --rm --read-only --entrypoint cat $(IMAGE):$(VERSION) /opt/tertulia/sbom.cdx.json > dist/sbom.cdx.json
 
