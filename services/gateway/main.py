@@ -11,7 +11,7 @@ from libs.rpc.callers import CHANNEL, PRESENCE
 from libs.rpc.faults import CallFigures
 from libs.rpc.peers import open_service
 from libs.runtime.metrics import metrics_served, new_registry
-from libs.runtime.process import keep_memory_settled, running, settle_memory
+from libs.runtime.process import every, keep_memory_settled, running, settle_memory
 from services.gateway.appender import Appender
 from services.gateway.blocks import Blocks
 from services.gateway.commands import Handlers
@@ -31,7 +31,7 @@ from services.gateway.presence_service import PresenceMethods
 from services.gateway.rate_limits import Rate, RateLimits
 from services.gateway.revocations import Revocations
 from services.gateway.session_logs import Sources
-from services.gateway.sessions import Sessions
+from services.gateway.sessions import LOOK_SECONDS, Sessions
 from services.gateway.settings import GatewaySettings
 from services.gateway.stats import Stats, StatsCollector, batch_sizes
 from services.gateway.tokens import Tokens
@@ -104,7 +104,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 watches.run(),
                 online.run(),
                 sessions.watch_over(),
-                sessions.watch_keys(),
+                every(LOOK_SECONDS, sessions.cut_withdrawn),
                 revocations.run(sessions.identities),
                 keep_memory_settled(),
             ),

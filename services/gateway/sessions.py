@@ -25,7 +25,7 @@ from services.gateway.tokens import Metadata, Tokens
 
 log = structlog.get_logger()
 
-_LOOK_SECONDS = 1.0  # how late an expired or revoked token, a withdrawn key or a stalled write may be noticed
+LOOK_SECONDS = 1.0  # how late an expired or revoked token, a withdrawn key or a stalled write may be noticed
 _RETRY_MS = (1_000, 5_000)  # clients that are turned away come back spread over this
 
 
@@ -139,7 +139,7 @@ class Sessions:
         """End sessions whose token has expired, cut those whose token was revoked or whose client reads nothing; for ever."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
             now, stalled_since = time.time(), loop.time() - self._settings.stall_seconds
             revoked = self._revocations.news()
             for session in list(self._open):
@@ -160,13 +160,11 @@ class Sessions:
             self._stats.revoked += 1
             session.cut(revoked)
 
-    async def watch_keys(self) -> None:
-        """Cut sessions whose key was withdrawn, however long their tokens would last; for ever."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            for key in {session.identity.key for session in self._open}:
-                with suppress(TertuliaError):  # sessions stay while channel does not answer
-                    await self._cut_if_withdrawn(key)
+    async def cut_withdrawn(self) -> None:
+        """Cut sessions whose key was withdrawn, however long their tokens would last."""
+        for key in {session.identity.key for session in self._open}:
+            with suppress(TertuliaError):  # sessions stay while channel does not answer
+                await self._cut_if_withdrawn(key)
 
     async def _cut_if_withdrawn(self, key: tuple[str, str]) -> None:
         try:

@@ -1,6 +1,6 @@
 """`make faults`: every nemesis with its workloads, one run after the other, then every deliberate breakage; two tables.
 
-    make faults                                            all of it; half an hour
+    make faults                                            all of it; over an hour on two cores that do nothing else
     make faults ARGS="--seed 7"                            with another seed
     make faults ARGS="--only 'kill message_store'"         what begins so in --list; may be repeated
     make faults ARGS="--only broken"                       the deliberate breakages

@@ -18,14 +18,15 @@ _STEPS = ("+3600 x1", "-3600 x1", "+0 x2", "+0 x0.5")  # seconds to be added, an
 class Clocks(Calm):
     """The clocks of some services jump by an hour, forward and back, or run at half or at double rate."""
 
-    def __init__(self, *services: str) -> None:
-        shape = Shape(composed=dict.fromkeys(services, "wrong clock"))
-        super().__init__(f"clocks of {' and '.join(services)}", shape, hold_seconds=3.0)
+    def __init__(self, *of: str) -> None:
+        super().__init__(f"clocks of {' and '.join(of)}", hold_seconds=3.0)
+        self._of = of
         self._says = Path()
 
     def prepare(self, folder: Path) -> None:
         self._says = folder / CLOCK
         self._says.write_text("+0 x1")
+        self.shape = Shape(composed=dict.fromkeys(self._of, "wrong clock"))
 
     async def strike(self, stack: FaultStack, rng: random.Random) -> None:
         del stack
@@ -38,8 +39,7 @@ class ClockOfCassandra(Clocks):
     """That of the nodes, by a library that is loaded into them."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.name = "clocks of cassandra"
+        super().__init__("cassandra")
 
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)

@@ -156,8 +156,8 @@ class FaultStack:
         if self.keyspace is None:
             return self.restarts
         async with cql(self.keyspace.point) as connection:
-            fenced = await connection.query(f"SELECT incarnation FROM {self.keyspace.name}.fence")  # noqa: S608
-            beats = await connection.query(f"SELECT incarnation, state FROM {self.keyspace.name}.heartbeat")  # noqa: S608
+            fenced = await connection.query(f"SELECT incarnation FROM {self.keyspace.name}.fence")  # noqa: S608 - our own name
+            beats = await connection.query(f"SELECT incarnation, state FROM {self.keyspace.name}.heartbeat")  # noqa: S608 - likewise
         left = {incarnation for incarnation, state in beats if state == State.STOPPED.value.encode()}
         return len(left | {incarnation for (incarnation,) in fenced})
 

@@ -226,7 +226,7 @@ async def ending_of_heads(address: str, context: ssl.SSLContext) -> str | None:
 
 async def test_who_takes_a_session_up_again_shows_a_certificate_again_or_is_refused(stage: Stage) -> None:
     """gRPC cannot be kept from it; it would look neither at who is believed now nor at when the certificate ends."""
-    shown, kept = stage.issue(GATEWAY), ("grpc.ssl_session_cache", session_cache.ssl_session_cache_lru(1))  # type: ignore[no-untyped-call]
+    shown, kept = stage.issue(GATEWAY), ("grpc.ssl_session_cache", session_cache.ssl_session_cache_lru(1))  # type: ignore[no-untyped-call] # experimental in gRPC
     again = {"grpc": grpc.StatusCode.PERMISSION_DENIED, "link": grpc.StatusCode.OK}
     async with stage.serving(stage.issue(MESSAGE_STORE)):
         assert (await heads_answered(stage, shown, kept))[0] == grpc.StatusCode.OK

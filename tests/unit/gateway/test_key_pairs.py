@@ -37,10 +37,14 @@ def claims(**more: object) -> dict[str, object]:
 
 
 def signed(
-    key: object, algorithm: str, key_id: str, headers: Mapping[str, object] | None = None, **more: object
+    key: PrivateKey | bytes | str,
+    algorithm: str,
+    key_id: str,
+    headers: Mapping[str, object] | None = None,
+    **more: object,
 ) -> str:
     headers = {"kid": key_id, **(headers or {})}
-    return jwt.encode(claims(**more), key, algorithm=algorithm, headers=headers)  # type: ignore[arg-type] # it takes all of ours
+    return jwt.encode(claims(**more), key, algorithm=algorithm, headers=headers)
 
 
 def by_hand(algorithm: str, key_id: str, secret: bytes | None) -> str:

@@ -142,12 +142,12 @@ class FakeGateway(session_pb2_grpc.SessionServiceServicer):
 
     # --- the service --------------------------------------------------------------------------------------------------
 
-    async def Listen(  # type: ignore[override] # it writes to the context
+    async def Listen(  # type: ignore[override] # a coroutine, which gRPC takes and its types do not
         self, _request: session_pb2.ListenRequest, context: grpc.aio.ServicerContext[object, object]
     ) -> None:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the SDK does not listen")
 
-    async def Open(  # type: ignore[override] # it writes to the context
+    async def Open(  # type: ignore[override] # likewise: it writes to the context
         self,
         request_iterator: AsyncIterator[session_pb2.ClientFrame],
         context: grpc.aio.ServicerContext[object, object],
