@@ -10,6 +10,7 @@ from typing import Protocol
 from tests.support.cassandra_config import CQL_PORT, MAIN_CLASS, MEMLOCK_BYTES, NodeConfig, java_options, write_conf
 from tests.support.cassandra_jars import java
 from tests.support.cql import ContactPoint, speaks_cql
+from tests.support.freezing import freeze
 
 START_SECONDS = 120
 """A node needs 6 to 13 s on two idle cores, several times that beside a busy test run."""
@@ -26,7 +27,10 @@ class Machine(Protocol):
         """Start it; it need not be ready on return. Only when it is not running."""
 
     async def signal(self, number: signal.Signals) -> None:
-        """Send a signal; SIGKILL returns when the process is gone. Harmless when it is not running."""
+        """Send a signal; SIGKILL returns when the process is gone, SIGSTOP of a process of this machine when it stands still.
+
+        Harmless when it is not running.
+        """
 
     async def running(self) -> bool:
         """Whether its process exists (also a stopped one)."""
@@ -115,6 +119,9 @@ class ProcessMachine:
 
     async def signal(self, number: signal.Signals) -> None:
         if self._process is None or self._process.returncode is not None:
+            return
+        if number == signal.SIGSTOP:
+            await freeze(self._process.pid)
             return
         self._process.send_signal(number)
         if number == signal.SIGKILL:

@@ -1,9 +1,7 @@
 """Several message_store processes that share the logs of a keyspace, with a NATS of theirs, and calls that find the owners."""
 
 import asyncio
-import os
 import shutil
-import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain
@@ -63,9 +61,6 @@ class MessageStores:
     def logged(self) -> str:
         """What all of them have logged."""
         return "".join(path.read_text() for path in self._folder.glob("store-*.log"))
-
-    def signal(self, number: int, signal_number: signal.Signals) -> None:
-        os.kill(self.processes[number].pid, signal_number)
 
     async def shares(self, number: int) -> Mapping[str, Sequence[int]]:
         """Who owns what, as one of them says: addresses to shards."""

@@ -20,6 +20,7 @@ import yaml
 
 from tests.support.backends import NoBackend, Rung, choose, skip_without
 from tests.support.containers import Container, container_missing, sweep
+from tests.support.freezing import freeze
 from tests.support.images import NATS
 from tests.support.ports import answers, free_port, until
 
@@ -62,6 +63,9 @@ class _Process:
 
     async def signal(self, number: signal.Signals) -> None:
         if self._process is None or self._process.returncode is not None:
+            return
+        if number == signal.SIGSTOP:
+            await freeze(self._process.pid)
             return
         self._process.send_signal(number)
         if number == signal.SIGKILL:

@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 
 from libs.rpc.health import says_serving
+from tests.support.freezing import freeze
 from tests.support.ports import until
 from tests.support.unlimited import UNLIMITED
 
@@ -80,6 +81,14 @@ class ServiceProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    async def freeze(self) -> None:
+        """It does nothing more, but its sockets stay."""
+        await freeze(self.pid)
+
+    def thaw(self) -> None:
+        """It goes on where it was frozen."""
+        os.kill(self.pid, signal.SIGCONT)
 
     async def kill(self) -> None:
         """kill -9, if it runs."""

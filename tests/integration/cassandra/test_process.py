@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -49,8 +48,7 @@ async def test_an_owner_that_is_woken_after_its_takeover_exits_without_acknowled
     store: MessageStore, logs: LogKeyspace, tmp_path: Path
 ) -> None:
     await store.append(item("1"), item("2"))
-    pid = store.process.pid
-    os.kill(pid, signal.SIGSTOP)
+    await store.process.freeze()
     sent_to_the_sleeper = asyncio.create_task(
         call(store.stub.Append, log_pb2.AppendRequest(items=[item("3")]), timeout=2 * SECONDS)
     )
@@ -64,7 +62,7 @@ async def test_an_owner_that_is_woken_after_its_takeover_exits_without_acknowled
             stub = log_pb2_grpc.LogServiceStub(channel)
             appended = await call(stub.Append, log_pb2.AppendRequest(items=[item("4"), item("3")]))
             assert [result.seq for result in appended.results] == [3, 4]
-            os.kill(pid, signal.SIGCONT)
+            store.process.thaw()
             with pytest.raises(TertuliaError):
                 await sent_to_the_sleeper
             assert await store.process.ended() == 1, "it was fenced"

@@ -1,7 +1,6 @@
 """Several message_store processes under load: they come, go, die, and wake up too late. Nothing acknowledged is lost."""
 
 import asyncio
-import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -54,12 +53,12 @@ async def test_who_sleeps_through_its_takeover_exits_without_acknowledging(store
     load = SpreadLoad(stores, LOGS)
     async with load.running():
         theirs = load.of_shards(await stores.owned_by(0))
-        stores.signal(0, signal.SIGSTOP)
+        await stores.processes[0].freeze()
         stub = log_pb2_grpc.LogServiceStub(stores.channels[0])
         request = log_pb2.AppendRequest(items=[item("to the sleeper", log=theirs[0])])
         asked = asyncio.create_task(call(stub.Append, request, timeout=SECONDS))
         await load.all_acknowledged_since(time.monotonic(), load.logs, SECONDS)
-        stores.signal(0, signal.SIGCONT)
+        stores.processes[0].thaw()
         with pytest.raises(TertuliaError):
             await asked
         assert await stores.processes[0].ended() == 1, "it was fenced"

@@ -1,8 +1,6 @@
 """The real services around a gateway, each a process of its own, and tokens for them."""
 
 import asyncio
-import os
-import signal
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable
@@ -50,17 +48,6 @@ def token(secret: str | Ed25519PrivateKey = SECRET, key_id: str = KEY, **claims:
     return jwt.encode({**good, **claims}, secret, algorithm=algorithm, headers={"kid": key_id})
 
 
-class Process(ServiceProcess):
-    """A service that can also be stopped without its noticing."""
-
-    def freeze(self) -> None:
-        """It does nothing more, but its sockets stay."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
-
-
 class Around:
     """NATS and the services."""
 
@@ -70,9 +57,11 @@ class Around:
         def socket(name: str) -> str:
             return f"unix:{folder}/{name}.sock"
 
-        def process(name: str, address: str, **more: object) -> Process:
+        def process(name: str, address: str, **more: object) -> ServiceProcess:
             log = folder / f"{name}.log"
-            return Process(name, address, connect(address), log, bus_address=nats.address, drain_seconds=5, **more)
+            return ServiceProcess(
+                name, address, connect(address), log, bus_address=nats.address, drain_seconds=5, **more
+            )
 
         self.nats = nats
         self.folder = folder

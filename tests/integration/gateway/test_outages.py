@@ -40,7 +40,7 @@ async def test_a_send_that_stays_without_answer_is_said_to_be_unknown_and_may_be
         cast = Cast(channel, secrets.token_hex(4))
         room = await cast.group("room", "alice")
         async with cast.online("alice") as alice:
-            around.message_store.freeze()
+            await around.message_store.freeze()
             failure = await alice.failure(await alice.send(room.channel_id, "hello?", client_id="once"))
             assert failure.reason == error_pb2.ERROR_REASON_OUTCOME_UNKNOWN
             assert failure.code == grpc.StatusCode.UNAVAILABLE.value[0]
