@@ -13,7 +13,7 @@ WEB_CLIENT := services/web/client
 WEB_SOURCES := $(shell find $(SDK_WEB)/src $(WEB_CLIENT)/src $(WEB_CLIENT)/public -type f -not -path '*/gen/*') \
 	$(wildcard $(SDK_WEB)/*.json $(WEB_CLIENT)/*.json $(WEB_CLIENT)/*.ts $(WEB_CLIENT)/index.html)
 
-.PHONY: web demo test-web help install proto run test test-fast faults lint format lock build image deploy-check clean
+.PHONY: web demo test-web help install proto run test test-fast faults lint format lock audit sbom build image deploy-check clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -95,6 +95,12 @@ lock: .venv/.installed ## lock requirements.in anew
 	$(BIN)/uv pip compile requirements.in --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 --universal --quiet -o requirements.txt
 
+audit: .venv/.installed ## ask what is known against the locked packages; where nobody can be asked, it says so and passes
+	@$(NODE) python deploy/audit.py
+
+sbom: ## the bill of materials of a checkout, from the locks: dist/sbom.cdx.json
+	@mkdir -p dist && $(PYTHON) deploy/sbom_of_locks.py $(VERSION) > dist/sbom.cdx.json
+
 build: gen/.made web ## both wheels, into dist/
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist libs/sdk
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist .
@@ -105,10 +111,10 @@ IMAGE ?= tertulia
 IMAGE_BASE ?= python:3.11-slim-bookworm
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-image: ## the image of all services, tertulia:VERSION, and its bill of materials, dist/sbom.cdx.json
+image: ## the image of all services, tertulia:VERSION, and its bill of materials, dist/image.cdx.json
 	$(CONTAINERS) build --file deploy/Dockerfile --build-arg BASE=$(IMAGE_BASE) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$$(git describe --always --dirty 2> /dev/null || echo unknown) --tag $(IMAGE):$(VERSION) --tag $(IMAGE):dev .
-	@mkdir -p dist && $(CONTAINERS) run --rm --read-only --entrypoint cat $(IMAGE):$(VERSION) /opt/tertulia/sbom.cdx.json > dist/sbom.cdx.json
+	@mkdir -p dist && $(CONTAINERS) run --rm --read-only --entrypoint cat $(IMAGE):$(VERSION) /opt/tertulia/sbom.cdx.json > dist/image.cdx.json
 
 deploy-check: gen/.made ## have the API server that kubectl asks (KUBECONFIG) look at every manifest; it applies nothing
 	$(BIN)/python -m tests.deploy.server_side

@@ -35,17 +35,21 @@ def component(name: str, version: str, purl: str) -> dict[str, object]:
     return {"type": "library", "name": name, "version": version, "purl": purl, "bom-ref": purl}
 
 
-def bill(version: str) -> dict[str, object]:
-    """All of it."""
-    status = _DPKG_STATUS.read_text(encoding="utf-8") if _DPKG_STATUS.exists() else ""
-    packages = [*python_packages(), *debian_packages(status)]
+def bill_of(kind: str, version: str, packages: list[dict[str, object]]) -> dict[str, object]:
+    """The document. `kind`: what of CycloneDX's holds these packages."""
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
-        "metadata": {"component": {"type": "container", "name": "tertulia", "version": version, "bom-ref": "tertulia"}},
+        "metadata": {"component": {"type": kind, "name": "tertulia", "version": version, "bom-ref": "tertulia"}},
         "components": sorted(packages, key=lambda package: str(package["bom-ref"])),
     }
+
+
+def bill(version: str) -> dict[str, object]:
+    """All of it."""
+    status = _DPKG_STATUS.read_text(encoding="utf-8") if _DPKG_STATUS.exists() else ""
+    return bill_of("container", version, [*python_packages(), *debian_packages(status)])
 
 
 if __name__ == "__main__":

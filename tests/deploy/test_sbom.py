@@ -1,5 +1,6 @@
-"""The image's bill of materials names what is installed, and says the same each time."""
+"""The bills of materials of the image and of a checkout name everything that is in them, and say the same each time."""
 
+import base64
 import json
 import runpy
 import subprocess
@@ -44,3 +45,21 @@ def test_it_says_the_same_each_time() -> None:
 def test_of_debians_packages_those_that_are_installed_are_there() -> None:
     packages = list(runpy.run_path(str(SCRIPT))["debian_packages"](STATUS))
     assert [package["purl"] for package in packages] == ["pkg:deb/debian/libc6@2.36-9+deb12u14?arch=amd64"]
+
+
+def test_the_bill_of_a_checkout_names_every_locked_package_with_its_version_and_hashes() -> None:
+    script = [sys.executable, DEPLOY / "sbom_of_locks.py", "1.2.3"]
+    bill: dict[str, Any] = json.loads(subprocess.run(script, capture_output=True, text=True, check=True).stdout)
+    found = {each["purl"]: {known["content"] for known in each["hashes"]} for each in bill["components"]}
+    expected: dict[str, set[str]] = {}
+    for line in (DEPLOY.parent / "requirements.txt").read_text("utf-8").splitlines():
+        if "==" in line and not line.startswith("#"):
+            name, _, rest = line.partition("==")
+            hashes = expected.setdefault(f"pkg:pypi/{name}@{rest.split(' ')[0]}", set())
+        elif "--hash=sha256:" in line:
+            hashes.add(line.rpartition("--hash=sha256:")[2].removesuffix(" \\"))
+    for path, package in json.loads((DEPLOY.parent / "package-lock.json").read_text("utf-8"))["packages"].items():
+        if digest := package.get("integrity"):
+            purl = f"pkg:npm/{path.rpartition('node_modules/')[2].replace('@', '%40')}@{package['version']}"
+            expected[purl] = {base64.b64decode(digest.removeprefix("sha512-")).hex()}
+    assert found == expected
