@@ -48,7 +48,7 @@ def test_of_debians_packages_those_that_are_installed_are_there() -> None:
 
 
 def test_the_bill_of_a_checkout_names_every_locked_package_with_its_version_and_hashes() -> None:
-    script = [sys.executable, DEPLOY / "sbom_of_locks.py", "1.2.3"]
+    script = [sys.executable, str(DEPLOY / "sbom_of_locks.py"), "1.2.3"]
     bill: dict[str, Any] = json.loads(subprocess.run(script, capture_output=True, text=True, check=True).stdout)
     found = {each["purl"]: {known["content"] for known in each["hashes"]} for each in bill["components"]}
     expected: dict[str, set[str]] = {}
