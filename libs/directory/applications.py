@@ -17,6 +17,8 @@ class Application:
     create_time_ms: int
     users_may_search: bool = False
     """Whether its users find each other by name. Its server keys do in any case."""
+    guests_allowed: bool = False
+    """Whether whoever is nobody in particular reads its open channels, with a token that says so."""
 
 
 class Scope(StrEnum):
@@ -61,6 +63,9 @@ class ApplicationStore(Protocol):
 
     async def allow_search(self, application_id: str, *, allowed: bool) -> None:
         """Set `users_may_search`. Where there is no such application, nothing happens."""
+
+    async def allow_guests(self, application_id: str, *, allowed: bool) -> None:
+        """Set `guests_allowed`. Where there is no such application, nothing happens."""
 
     async def create_key(self, key: Key) -> Key:
         """Store a key unless its id is taken in its application; return the one that has the id now."""

@@ -5,6 +5,7 @@ python -m services.channel create-key APPLICATION                  prints anothe
 python -m services.channel add-public-keys APPLICATION KEY_SET     tokens signed with keys whose public halves these are, are good, too
 python -m services.channel withdraw-key APPLICATION KEY            tokens signed with that key are refused from then on
 python -m services.channel search-by-users APPLICATION on|off      whether its users may search for each other by name
+python -m services.channel guests APPLICATION on|off               whether guests may read its open channels
 """
 
 import asyncio
@@ -118,6 +119,18 @@ def search_by_users(application: str, switch: Switch) -> None:
         if await directory.applications.get(application) is None:
             raise CannotStart(f"there is no application {application!r}")
         await directory.applications.allow_search(application, allowed=switch is Switch.ON)
+
+    _with_directory(allow)
+
+
+@app.command()
+def guests(application: str, switch: Switch) -> None:
+    """Let guests read an application's open channels, or no longer. Gateways learn of it when what they remember of its keys expires."""
+
+    async def allow(directory: Directory) -> None:
+        if await directory.applications.get(application) is None:
+            raise CannotStart(f"there is no application {application!r}")
+        await directory.applications.allow_guests(application, allowed=switch is Switch.ON)
 
     _with_directory(allow)
 

@@ -9,10 +9,11 @@ from libs.directory.cassandra.calls import Calls
 from libs.directory.errors import DirectoryUnavailable
 from libs.directory.key_rows import KEY, key_of, values_of_key
 
-_APPLICATION = "application_id, name, page_token_secret, create_time_ms, users_may_search"
+_APPLICATION = "application_id, name, page_token_secret, create_time_ms, users_may_search, guests_allowed"
 _GET = Statement(f"SELECT {_APPLICATION} FROM ks.applications WHERE application_id = ?")
-_CREATE = Statement(f"INSERT INTO ks.applications ({_APPLICATION}) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS")
+_CREATE = Statement(f"INSERT INTO ks.applications ({_APPLICATION}) VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS")
 _ALLOW_SEARCH = Statement("UPDATE ks.applications SET users_may_search = ? WHERE application_id = ? IF EXISTS")
+_ALLOW_GUESTS = Statement("UPDATE ks.applications SET guests_allowed = ? WHERE application_id = ? IF EXISTS")
 
 _KEY = ", ".join(KEY)
 _GET_KEY = Statement(f"SELECT {_KEY} FROM ks.application_keys WHERE application_id = ? AND key_id = ?")
@@ -33,6 +34,7 @@ class CassandraApplications:
             application.page_token_secret,
             application.create_time_ms,
             application.users_may_search,
+            application.guests_allowed,
         )
         return _application(await self._calls.create(_CREATE, values, _GET, (application.application_id,)))
 
@@ -42,6 +44,10 @@ class CassandraApplications:
 
     async def allow_search(self, application_id: str, *, allowed: bool) -> None:
         if await self._calls.compare_and_set(_ALLOW_SEARCH, (allowed, application_id)) is None:
+            raise DirectoryUnavailable(writing=True)
+
+    async def allow_guests(self, application_id: str, *, allowed: bool) -> None:
+        if await self._calls.compare_and_set(_ALLOW_GUESTS, (allowed, application_id)) is None:
             raise DirectoryUnavailable(writing=True)
 
     async def create_key(self, key: Key) -> Key:
@@ -58,7 +64,9 @@ class CassandraApplications:
 
 
 def _application(row: Values) -> Application:
-    application_id, name, page_token_secret, create_time_ms, users_may_search = cast(
-        "tuple[str, str, bytes, int, bool | None]", row
+    application_id, name, page_token_secret, create_time_ms, users_may_search, guests_allowed = cast(
+        "tuple[str, str, bytes, int, bool | None, bool | None]", row
     )
-    return Application(application_id, name, page_token_secret, create_time_ms, bool(users_may_search))
+    return Application(
+        application_id, name, page_token_secret, create_time_ms, bool(users_may_search), bool(guests_allowed)
+    )

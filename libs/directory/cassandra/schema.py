@@ -86,4 +86,5 @@ MIGRATIONS = (
     ),
     Migration(4, ("ALTER TABLE ks.application_keys ADD IF NOT EXISTS public_key blob",)),
     Migration(5, ("ALTER TABLE ks.application_keys ADD IF NOT EXISTS scopes text",)),
+    Migration(6, ("ALTER TABLE ks.applications ADD IF NOT EXISTS guests_allowed boolean",)),
 )

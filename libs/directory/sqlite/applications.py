@@ -7,7 +7,7 @@ from libs.directory.applications import Application, Key
 from libs.directory.key_rows import KEY, key_of, values_of_key
 from libs.directory.sqlite.calls import Calls
 
-_COLUMNS = "application_id, name, page_token_secret, create_time_ms, users_may_search"
+_COLUMNS = "application_id, name, page_token_secret, create_time_ms, users_may_search, guests_allowed"
 _GET = f"SELECT {_COLUMNS} FROM applications WHERE application_id = ?"
 _KEY = ", ".join(KEY)
 _GET_KEY = f"SELECT {_KEY} FROM keys WHERE application_id = ? AND key_id = ?"
@@ -21,13 +21,14 @@ class SqliteApplications:
     async def create(self, application: Application) -> Application:
         def statements(connection: sqlite3.Connection) -> Application:
             connection.execute(
-                f"INSERT INTO applications ({_COLUMNS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                f"INSERT INTO applications ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (
                     application.application_id,
                     application.name,
                     application.page_token_secret,
                     application.create_time_ms,
                     application.users_may_search,
+                    application.guests_allowed,
                 ),
             )
             return _application(connection.execute(_GET, (application.application_id,)).fetchone())
@@ -41,6 +42,11 @@ class SqliteApplications:
     async def allow_search(self, application_id: str, *, allowed: bool) -> None:
         await self._calls.execute(
             "UPDATE applications SET users_may_search = ? WHERE application_id = ?", [(allowed, application_id)]
+        )
+
+    async def allow_guests(self, application_id: str, *, allowed: bool) -> None:
+        await self._calls.execute(
+            "UPDATE applications SET guests_allowed = ? WHERE application_id = ?", [(allowed, application_id)]
         )
 
     async def create_key(self, key: Key) -> Key:
@@ -62,6 +68,8 @@ class SqliteApplications:
         )
 
 
-def _application(row: tuple[str, str, bytes, int, int]) -> Application:
-    application_id, name, page_token_secret, create_time_ms, users_may_search = row
-    return Application(application_id, name, page_token_secret, create_time_ms, bool(users_may_search))
+def _application(row: tuple[str, str, bytes, int, int, int]) -> Application:
+    application_id, name, page_token_secret, create_time_ms, users_may_search, guests_allowed = row
+    return Application(
+        application_id, name, page_token_secret, create_time_ms, bool(users_may_search), bool(guests_allowed)
+    )

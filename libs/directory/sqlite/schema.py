@@ -134,4 +134,8 @@ _SCOPES = """
 ALTER TABLE keys ADD COLUMN scopes TEXT; -- null: all, as of keys that were made before
 """
 
-MIGRATIONS = (_FIRST, _COMMANDS, _REVOCATIONS, _PUBLIC_KEYS, _SCOPES)
+_GUESTS = """
+ALTER TABLE applications ADD COLUMN guests_allowed INTEGER NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS = (_FIRST, _COMMANDS, _REVOCATIONS, _PUBLIC_KEYS, _SCOPES, _GUESTS)

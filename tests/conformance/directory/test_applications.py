@@ -35,6 +35,17 @@ async def test_an_application_may_let_its_users_search(directory: Directory) -> 
     assert await directory.applications.get("shop") == SHOP
 
 
+async def test_an_application_may_let_guests_in(directory: Directory) -> None:
+    await directory.applications.create(SHOP)
+    await directory.applications.allow_search("shop", allowed=True)
+    await directory.applications.allow_guests("shop", allowed=True)
+    await directory.applications.allow_guests("other", allowed=True)
+    assert await directory.applications.get("shop") == replace(SHOP, users_may_search=True, guests_allowed=True)
+    assert await directory.applications.get("other") is None
+    await directory.applications.allow_guests("shop", allowed=False)
+    assert await directory.applications.get("shop") == replace(SHOP, users_may_search=True)
+
+
 async def test_a_key_is_found_in_its_application_only(directory: Directory) -> None:
     assert await directory.applications.create_key(KEY) == KEY
     assert await directory.applications.get_key("shop", "k1") == KEY
