@@ -35,6 +35,7 @@ MAY_CALL: Mapping[str, AbstractSet[str]] = {
     "/tertulia_internal.link.v1.LinkService/Open": {GATEWAY, CHANNEL, MESSAGE_STORE},  # each call on it is checked, too
     f"{_ACCESS}/GetKey": {GATEWAY},
     f"{_ACCESS}/Authorize": {GATEWAY},
+    f"{_ACCESS}/AuthorizeGuest": {GATEWAY},
     f"{_ACCESS}/OpenInbox": {GATEWAY},
     f"{_ACCESS}/AdvanceDelivered": {GATEWAY},
     f"{_ACCESS}/AdvancePositions": {GATEWAY},

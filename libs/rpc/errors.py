@@ -144,6 +144,13 @@ def channel_not_found(channel_id: str) -> NotFound:
     return NotFound(f"no channel {channel_id!r} that you are a member of", error_pb2.ERROR_REASON_CHANNEL_NOT_FOUND)
 
 
+def guest_read_only() -> PermissionDenied:
+    return PermissionDenied(
+        "a guest reads open channels by single calls, and does nothing else; sign in to do more",
+        error_pb2.ERROR_REASON_GUEST_READ_ONLY,
+    )
+
+
 def user_not_found(user_id: str) -> NotFound:
     return NotFound(
         f"no user {user_id!r}; create users with UserService.UpsertUsers", error_pb2.ERROR_REASON_USER_NOT_FOUND

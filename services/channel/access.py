@@ -61,6 +61,17 @@ class Access:
             await self.member_of(caller, channel)
         return channel
 
+    async def open(self, application_id: str, channel_id: str) -> Channel:
+        """The channel, for guests.
+
+        Raises:
+            NotFound: CHANNEL_NOT_FOUND: there is none, or it is not open to everybody.
+        """
+        channel = await self.existing(application_id, channel_id)
+        if channel.kind is not ChannelKind.OPEN:
+            raise channel_not_found(channel_id)
+        return channel
+
     async def existing(self, application_id: str, channel_id: str) -> Channel:
         """The channel, whoever asks.
 

@@ -61,7 +61,7 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
         context: object,
     ) -> access_pb2.GetKeyResponse:
         key = await self._applications.key(request.application_id, request.key_id)
-        return to_key(key)
+        return to_key(key, guests_allowed=await self._applications.lets_guests_in(request.application_id))
 
     async def Authorize(
         self,
@@ -81,6 +81,14 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
             slow_mode_ms=0 if permissions.moderate else channel.fields.slow_mode_seconds * _SECOND_MS,
             blocked=member is not None and bool(channel.blocked_by),
         )
+
+    async def AuthorizeGuest(
+        self,
+        request: access_pb2.AuthorizeGuestRequest,
+        context: object,
+    ) -> access_pb2.AuthorizeGuestResponse:
+        channel = await self._access.open(request.application_id, request.channel_id)
+        return access_pb2.AuthorizeGuestResponse(log_id=channel.log_id)
 
     async def OpenInbox(
         self,

@@ -37,11 +37,13 @@ class Applications:
         self._development_key = development_key
 
     async def seed_development(self) -> None:
-        """Make the development application, if this process is to have one and there is none. Its users may search."""
+        """Make the development application, if this process is to have one and there is none. Its users may search, and
+        guests read."""
         if self._development_key is not None:
             application_id = self._development_key.application_id
             await self._store.create(self._new(application_id, "development"))
             await self._store.allow_search(application_id, allowed=True)
+            await self._store.allow_guests(application_id, allowed=True)
 
     async def create(self, application_id: str) -> Key | None:
         """Make an application with a random key; None if there is one of that id."""
@@ -91,6 +93,11 @@ class Applications:
         if key is None or key.withdrawn or not key.scopes:
             raise NotFound("the token's key is not known", error_pb2.ERROR_REASON_TOKEN_INVALID)
         return key
+
+    async def lets_guests_in(self, application_id: str) -> bool:
+        """Whether guests may read the open channels of an application."""
+        application = await self._store.get(application_id)
+        return application is not None and application.guests_allowed
 
     def _new(self, application_id: str, name: str) -> Application:
         return Application(application_id, name, secrets.token_bytes(_PAGE_TOKEN_SECRET_BYTES), self._now_ms())

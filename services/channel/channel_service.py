@@ -64,7 +64,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         request: channel_pb2.GetChannelRequest,
         context: grpc.aio.ServicerContext[channel_pb2.GetChannelRequest, channel_pb2.GetChannelResponse],
     ) -> channel_pb2.GetChannelResponse:
-        caller = _begin(request, context)
+        caller = _begin(request, context, guests=True)
         channel = await self._access.visible(caller, request.channel_id)
         return channel_pb2.GetChannelResponse(channel=to_channel(channel))
 
@@ -91,7 +91,7 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
         request: channel_pb2.ListOpenChannelsRequest,
         context: grpc.aio.ServicerContext[channel_pb2.ListOpenChannelsRequest, channel_pb2.ListOpenChannelsResponse],
     ) -> channel_pb2.ListOpenChannelsResponse:
-        caller = _begin(request, context)
+        caller = _begin(request, context, guests=True)
         page = await self._listings.open_channels(caller, request.name_prefix, request.page_size, request.page_token)
         return channel_pb2.ListOpenChannelsResponse(
             channels=[to_channel(channel) for channel in page.items], next_page_token=page.next_page_token
@@ -225,8 +225,10 @@ class ChannelService(channel_pb2_grpc.ChannelServiceServicer):
 def _begin(
     request: Message,
     context: grpc.aio.ServicerContext[Request, Response],
+    *,
+    guests: bool = False,
 ) -> Caller:
     """What every call begins with: who it is made for, and whether the request keeps the rules of its proto."""
-    caller = decode_caller(context.invocation_metadata() or ())
+    caller = decode_caller(context.invocation_metadata() or (), guests=guests)
     validate(request)
     return caller

@@ -34,11 +34,11 @@ _SCOPES = {
 }
 
 
-def to_key(key: Key) -> access_pb2.GetKeyResponse:
+def to_key(key: Key, *, guests_allowed: bool) -> access_pb2.GetKeyResponse:
     scopes = [_SCOPES[scope] for scope in sorted(key.scopes)]
     if key.public_key:
-        return access_pb2.GetKeyResponse(public_key=key.public_key, scopes=scopes)
-    return access_pb2.GetKeyResponse(secret=key.secret, scopes=scopes)
+        return access_pb2.GetKeyResponse(public_key=key.public_key, scopes=scopes, guests_allowed=guests_allowed)
+    return access_pb2.GetKeyResponse(secret=key.secret, scopes=scopes, guests_allowed=guests_allowed)
 
 
 def to_channel(channel: Channel) -> channel_pb2.Channel:

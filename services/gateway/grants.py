@@ -7,6 +7,7 @@ from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 
 from libs.rpc.caller import Caller
 from libs.rpc.client import call
+from libs.rpc.errors import guest_read_only
 from services.gateway.cache import ExpiringCache, SharedCalls
 from services.gateway.log_client import LogName
 from services.gateway.segments import policy_version_of
@@ -113,15 +114,18 @@ class Grants:
         self._policy_version = policy_version
         self._cache: ExpiringCache[tuple[str, str, str], Grant] = ExpiringCache(_CACHED)
         self._calls: SharedCalls[tuple[str, str, str], Grant] = SharedCalls()
+        self._guests_calls: SharedCalls[tuple[str, str], LogName] = SharedCalls()
 
     async def get(self, caller: Caller, channel_id: str) -> Grant:
         """What the caller's user, or the application itself, has in a channel.
 
         Raises:
             NotFound: CHANNEL_NOT_FOUND: it is no member, or there is no such channel.
-            PermissionDenied: NOT_JOINED: it is no member of an open channel.
+            PermissionDenied: NOT_JOINED: it is no member of an open channel. GUEST_READ_ONLY: it is a guest.
             TertuliaError: channel does not answer.
         """
+        if caller.guest:  # has no user id either, and is not the application itself
+            raise guest_read_only()
         key = (caller.application_id, channel_id, caller.user_id)
         grant = self._cache.get(key)
         if grant is not None and grant.policy_version >= self._policy_version(grant.log.log_id):
@@ -136,6 +140,22 @@ class Grants:
         _tell(grant, answer)
         self._cache.put(key, grant, self._cache_seconds)
         return grant
+
+    async def open_log(self, application_id: str, channel_id: str) -> LogName:
+        """The log of an open channel, for guests. Those who ask at the same time share the answer, and it is not kept: a channel that is
+        deleted is closed to them at once.
+
+        Raises:
+            NotFound: CHANNEL_NOT_FOUND: there is no such channel, or it is not open.
+            TertuliaError: channel does not answer.
+        """
+        return await self._guests_calls.call(
+            (application_id, channel_id), lambda: self._ask_for_guests(application_id, channel_id)
+        )
+
+    async def _ask_for_guests(self, application_id: str, channel_id: str) -> LogName:
+        request = access_pb2.AuthorizeGuestRequest(application_id=application_id, channel_id=channel_id)
+        return LogName(application_id, (await call(self._access.AuthorizeGuest, request)).log_id)
 
     async def renew(self, grant: Grant) -> None:
         """Ask whether a grant still holds, and what it is now.

@@ -24,6 +24,8 @@ class CheckingKey(NamedTuple):
     """As a token's `alg` must be. It follows from the key, never from a token."""
     key: bytes | Ed25519PublicKey | RSAPublicKey
     scopes: frozenset[access_pb2.KeyScope.ValueType]
+    guests_allowed: bool
+    """Tokens of guests are good."""
 
 
 _Name: TypeAlias = tuple[str, str]
@@ -70,7 +72,7 @@ def checking_key(response: access_pb2.GetKeyResponse) -> CheckingKey | None:
     """What channel answered; None: a kind of key that this version does not know."""
     scopes = frozenset(response.scopes) or ALL_SCOPES
     if response.secret:
-        return CheckingKey("HS256", response.secret, scopes)
+        return CheckingKey("HS256", response.secret, scopes, response.guests_allowed)
     if not response.public_key:
         return None
     try:
@@ -79,8 +81,8 @@ def checking_key(response: access_pb2.GetKeyResponse) -> CheckingKey | None:
         return None
     match key:
         case Ed25519PublicKey():
-            return CheckingKey("EdDSA", key, scopes)
+            return CheckingKey("EdDSA", key, scopes, response.guests_allowed)
         case RSAPublicKey():
-            return CheckingKey("RS256", key, scopes)
+            return CheckingKey("RS256", key, scopes, response.guests_allowed)
         case _:
             return None

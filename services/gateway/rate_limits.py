@@ -70,6 +70,8 @@ class RateLimits:
         self._user_writes: TokenBuckets[tuple[str, str]] = TokenBuckets(user_writes, clock)
         self._channel_writes: TokenBuckets[bytes] = TokenBuckets(channel_writes, clock)
         self._user_calls: TokenBuckets[tuple[str, str]] = TokenBuckets(user_calls, clock)
+        # apart from those of users: their visits may be many, and would push them out
+        self._guest_calls: TokenBuckets[tuple[str, str]] = TokenBuckets(user_calls, clock)
 
     def count_write(self, append: Append) -> None:
         """A write that is allowed otherwise: outsiders use up nothing of a channel.
@@ -89,19 +91,24 @@ class RateLimits:
         self._channel_writes.take(log.log_id)
 
     def limited(self, methods: Methods) -> Methods:
-        """The same methods, each refusing with RATE_LIMITED a user who calls too often."""
+        """The same methods, each refusing with RATE_LIMITED a user, or a guest in one visit, who calls too often."""
         return {name: self._limited(method) for name, method in methods.items()}
 
     def _limited(self, method: Method) -> Method:
         async def call(caller: Caller, request: bytes) -> bytes:
-            if not caller.server:
-                user = (caller.application_id, caller.user_id)
-                if seconds := self._user_calls.wait(user):
-                    raise _rate_limited("you call too often", "user", seconds)
-                self._user_calls.take(user)
+            if caller.guest:
+                _count_call(self._guest_calls, (caller.application_id, caller.guest), "guest")
+            elif not caller.server:
+                _count_call(self._user_calls, (caller.application_id, caller.user_id), "user")
             return await method(caller, request)
 
         return call
+
+
+def _count_call(calls: TokenBuckets[tuple[str, str]], who: tuple[str, str], limit: str) -> None:
+    if seconds := calls.wait(who):
+        raise _rate_limited("you call too often", limit, seconds)
+    calls.take(who)
 
 
 def _rate_limited(what: str, limit: str, seconds: float) -> ResourceExhausted:

@@ -50,7 +50,7 @@ class Revocations:
 
     def refuse(self, identity: Identity) -> None:
         """Raises Unauthenticated, TOKEN_REVOKED, if the token is known to be revoked."""
-        application_id, user_id, _ = identity.caller
+        application_id, user_id = identity.caller.application_id, identity.caller.user_id
         for session_id in {"", identity.session_id}:
             time_ms = self._times_ms.get((application_id, user_id, session_id))
             if time_ms is not None and identity.issued_at * _SECOND_MS < time_ms:

@@ -1,11 +1,11 @@
-"""What a server key must be good for to call a method: all that scopes mean is this table."""
+"""What a server key must be good for to call a method: all that scopes mean is this table. And what guests may call."""
 
 from collections.abc import Mapping
 
 from tertulia.chat.v1 import error_pb2
 from tertulia_internal.channel.v1 import access_pb2
 
-from libs.rpc.errors import PermissionDenied
+from libs.rpc.errors import PermissionDenied, guest_read_only
 from services.gateway.identity import Identity
 
 READ, SEND, MANAGE = access_pb2.KEY_SCOPE_READ, access_pb2.KEY_SCOPE_SEND, access_pb2.KEY_SCOPE_MANAGE
@@ -59,12 +59,26 @@ NEEDED = {method: scope for scope, methods in _BY_SCOPE.items() for method in me
 """Of every unary method, called as one or on a session, and of the commands of sessions that do the same."""
 
 
+GUESTS_MAY = frozenset(
+    {
+        "ChannelService/GetChannel",
+        "ChannelService/ListOpenChannels",
+        "MessageService/GetMessage",
+        "MessageService/ListEvents",
+        "MessageService/ListMessages",
+    }
+)
+"""Each of them shows guests open channels only."""
+
+
 def require_scope(identity: Identity, method: str) -> None:
-    """Refuse a server key that is not good for a method. Users may do what they may do.
+    """Refuse a server key that is not good for a method, and guests what is not for them. Users may do what they may do.
 
     Raises:
-        PermissionDenied: SCOPE_REQUIRED.
+        PermissionDenied: SCOPE_REQUIRED or GUEST_READ_ONLY.
     """
+    if identity.caller.guest and method not in GUESTS_MAY:
+        raise guest_read_only()
     needed = NEEDED.get(method, MANAGE)
     if not identity.caller.server or needed in identity.scopes:
         return

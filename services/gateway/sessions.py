@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 from tertulia.chat.v1 import error_pb2, session_pb2
 
-from libs.rpc.errors import ResourceExhausted, TertuliaError, Unauthenticated, Unavailable
+from libs.rpc.errors import ResourceExhausted, TertuliaError, Unauthenticated, Unavailable, guest_read_only
 from libs.rpc.transport import Transport, TransportGone
 from libs.rpc.validation import validate
 from libs.runtime.errors import causes_of
@@ -77,6 +77,8 @@ class Sessions:
 
     async def _serve(self, transport: Transport, metadata: Metadata, carried: Carriage | None) -> None:
         identity = await self._tokens.authenticate(metadata)
+        if identity.caller.guest:
+            raise guest_read_only()
         self._admit()
         self._greeting += 1
         try:

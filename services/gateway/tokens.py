@@ -29,8 +29,8 @@ Metadata = Iterable[tuple[str, str | bytes]]
 class Tokens:
     """Checks tokens: JWT, `kid` and `iss` name the key, which says how they are signed; `aud` is "tertulia", `exp` is required.
 
-    `sub` is the user; a server key's token has `server: true` instead. Those of users end within `max_user_seconds`. A token that was
-    found good is not checked again for `cache_seconds`, unless it is heard to be revoked or its key is no longer there. `clock` tells
+    `sub` is the user; a server key's token has `server: true` instead, a guest's `guest: true`. Those of users and guests end within
+    `max_user_seconds`. A token that was found good is not checked again for `cache_seconds`, unless it is heard to be revoked or its key is no longer there. `clock` tells
     seconds since the Unix epoch.
     """
 
@@ -54,6 +54,7 @@ class Tokens:
 
         Raises:
             Unauthenticated: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or TOKEN_REVOKED.
+            PermissionDenied: GUESTS_NOT_ALLOWED: it is a guest's, and the application lets none in, or no longer.
             TertuliaError: channel, which knows the key and what is revoked, does not answer.
         """
         token = _bearer(metadata)
@@ -66,6 +67,10 @@ class Tokens:
             await self.require_key(*identity.key)
         if identity.expires_at <= self._clock():
             raise _expired()
+        if identity.caller.guest and not (await self.require_key(*identity.key)).guests_allowed:
+            raise PermissionDenied(
+                "the application lets no guests in; sign in", error_pb2.ERROR_REASON_GUESTS_NOT_ALLOWED
+            )
         self._revocations.refuse(identity)
         return identity
 
@@ -116,12 +121,13 @@ class Tokens:
         left = expires_at - self._clock()
         if left <= 0:
             raise _expired()
-        caller = _caller(application_id, claims.get("sub"), claims.get("server", False))
+        session_id = _session_id(claims.get("sid", ""))
+        caller = _caller(application_id, claims, session_id)
         if not caller.server and left > self._max_user_seconds + _CLOCKS_DIFFER_SECONDS:
             raise _invalid(f"`exp` is too late: a user token ends within {self._max_user_seconds:.0f} s of now")
         if not key.scopes & (SERVER_SCOPES if caller.server else {access_pb2.KEY_SCOPE_USERS}):
             raise _invalid(f"its key is not for tokens of {'back ends' if caller.server else 'users'}")
-        issued_at, session_id = _seconds("iat", claims.get("iat", 0)), _session_id(claims.get("sid", ""))
+        issued_at = _seconds("iat", claims.get("iat", 0))
         return Identity(caller, expires_at, issued_at, session_id, key.scopes, (application_id, key_id))
 
 
@@ -155,11 +161,17 @@ def _session_id(claim: object) -> str:
     return claim
 
 
-def _caller(application_id: str, user_id: object, server: object) -> Caller:
-    if server is True and user_id is None:
+def _caller(application_id: str, claims: Mapping[str, object], session_id: str) -> Caller:
+    """A user, the application itself, or a guest. A token that says two of these is good for none."""
+    user_id, server, guest = claims.get("sub"), claims.get("server", False), claims.get("guest", False)
+    if server is True and guest is False and user_id is None:
         return Caller(application_id, "", server=True)
-    if server is not False or not isinstance(user_id, str) or not user_id:
-        raise _invalid("it must name a user in `sub`, or be a server key's with `server: true` and no `sub`")
+    if guest is True and server is False and user_id is None:
+        if not session_id:
+            raise _invalid("a guest's token names the visit in `sid`: by that its calls are counted")
+        return Caller(application_id, "", server=False, guest=session_id)
+    if server is not False or guest is not False or not isinstance(user_id, str) or not user_id:
+        raise _invalid("it must name a user in `sub`, or have none and say `server: true` or `guest: true`")
     if not _is_user_id(user_id):
         raise _invalid(f"`sub` must be 1 to {MAX_USER_ID_BYTES} bytes without control characters")
     return Caller(application_id, user_id, server=False)

@@ -4,7 +4,7 @@
     ├── Refused                  a server answered no; `reason` says why, by name
     │   ├── InvalidArgument          the request breaks a rule (FIELD_INVALID, REPLY_TARGET_INVALID …)
     │   ├── Unauthenticated          the token is missing, wrong, expired or revoked (TOKEN_EXPIRED …)
-    │   ├── PermissionDenied         known, but not allowed (NOT_ALLOWED, BLOCKED, NOT_JOINED, SERVER_KEY_REQUIRED, SCOPE_REQUIRED)
+    │   ├── PermissionDenied         known, but not allowed (NOT_ALLOWED, BLOCKED, NOT_JOINED, GUEST_READ_ONLY, SERVER_KEY_REQUIRED …)
     │   ├── NotFound                 no such thing, or none that you may know of (CHANNEL_NOT_FOUND …)
     │   ├── AlreadyExists            the id is taken (CLIENT_ID_REUSED, CHANNEL_EXISTS)
     │   ├── FailedPrecondition       the thing's state does not allow it (MESSAGE_DELETED, LAST_OWNER, DIRECT_CHANNEL_FIXED)

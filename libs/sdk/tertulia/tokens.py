@@ -1,7 +1,8 @@
 """Tokens: who a client says it is.
 
 A token is a JWT (HS256) made by the application's back end from its secret, never by an end user's device. A *user token*
-speaks for one user; a *server token* for the application itself, which may act for any of its users.
+speaks for one user; a *server token* for the application itself, which may act for any of its users; a *guest token* for nobody in
+particular, who reads open channels by single calls where the application lets guests in: a `Client` cannot be made with it.
 """
 
 import time
@@ -47,9 +48,17 @@ class Secret:
         """
         if not user_id:
             raise ValueError("a user token needs a user id")
-        if not 1 <= seconds <= MAX_USER_TOKEN_SECONDS:
-            raise ValueError(f"a user token lives 1 to {MAX_USER_TOKEN_SECONDS} seconds, not {seconds}")
-        return self._token({"sub": user_id, **({"sid": session_id} if session_id else {})}, seconds)
+        return self._token({"sub": user_id, **({"sid": session_id} if session_id else {})}, _lifetime(seconds))
+
+    def guest_token(self, session_id: str, seconds: int = MAX_USER_TOKEN_SECONDS) -> str:
+        """A token with which open channels are read, for so many seconds. `session_id` names the visit: calls are counted by it.
+
+        Raises:
+            ValueError: no session id, or a life above 15 minutes or below a second.
+        """
+        if not session_id:
+            raise ValueError("a guest token needs a session id, another for each visit")
+        return self._token({"guest": True, "sid": session_id}, _lifetime(seconds))
 
     def server_token(self, seconds: int = MAX_USER_TOKEN_SECONDS) -> str:
         """A token that speaks for the application, for so many seconds. Never give it to a user."""
@@ -59,3 +68,9 @@ class Secret:
         now = int(time.time() * 1_000) / 1_000  # not whole seconds: tokens may be revoked just before
         claims = {"iss": self.application_id, "aud": AUDIENCE, "iat": now, "exp": now + seconds, **who}
         return jwt.encode(claims, self.text, algorithm="HS256", headers={"kid": self.key_id})
+
+
+def _lifetime(seconds: int) -> int:
+    if not 1 <= seconds <= MAX_USER_TOKEN_SECONDS:
+        raise ValueError(f"a user token, or a guest's, lives 1 to {MAX_USER_TOKEN_SECONDS} seconds, not {seconds}")
+    return seconds

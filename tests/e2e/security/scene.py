@@ -33,6 +33,10 @@ class Scene:
         """The metadata of a person's call; "" is the back end's."""
         return self.api.user(self.id(name)) if name else self.api.server()
 
+    def as_guest(self) -> Metadata:
+        """Somebody who is nobody, and another each time."""
+        return bearer(self.api.secret.guest_token(secrets.token_hex(8)))
+
     def as_foreigner(self) -> Metadata:
         return bearer(self.foreign.user_token("dave"))
 

@@ -37,7 +37,8 @@ class Mistake(NamedTuple):
 def _token(scene: Scene, *, text: str = "", **claims: object) -> Metadata:
     secret = scene.api.secret
     now = int(time.time())
-    body = {"iss": secret.application_id, "aud": "tertulia", "exp": now + 60, "sub": scene.id("alice"), **claims}
+    all_claims = {"iss": secret.application_id, "aud": "tertulia", "exp": now + 60, "sub": scene.id("alice"), **claims}
+    body = {name: value for name, value in all_claims.items() if value is not None}
     return bearer(jwt.encode(body, text or secret.text, algorithm="HS256", headers={"kid": secret.key_id}))
 
 
@@ -52,6 +53,10 @@ TOKENS: Sequence[Mistake] = (
     Mistake("a token for another audience", lambda s: _token(s, aud="elsewhere"), "ChannelService/GetChannel", _group, "UNAUTHENTICATED", "TOKEN_INVALID"),
     Mistake("a token of no known application", lambda s: _token(s, iss="nobody"), "ChannelService/GetChannel", _group, "UNAUTHENTICATED", "TOKEN_INVALID"),
     Mistake("a token that ends at no number", lambda s: _token(s, exp=float("nan")), "ChannelService/GetChannel", _group, "UNAUTHENTICATED", "TOKEN_INVALID"),
+    Mistake("a guest's token that names a user, too", lambda s: _token(s, guest=True, sid="visit"), "ChannelService/GetChannel", _group, "UNAUTHENTICATED", "TOKEN_INVALID"),
+    Mistake("a guest's token that is a back end's, too", lambda s: _token(s, sub=None, guest=True, server=True, sid="visit"), "ChannelService/GetChannel", _group, "UNAUTHENTICATED", "TOKEN_INVALID"),
+    Mistake("a guest's token that names no visit", lambda s: _token(s, sub=None, guest=True), "ChannelService/GetChannel", _group, "UNAUTHENTICATED", "TOKEN_INVALID"),
+    Mistake("a guest's token where none are let in", lambda s: bearer(s.foreign.guest_token("visit")), "ChannelService/GetChannel", _group, "PERMISSION_DENIED", "GUESTS_NOT_ALLOWED"),
     Mistake("what is no token", lambda _: bearer("none"), "ChannelService/GetChannel", _group, "UNAUTHENTICATED", "TOKEN_INVALID"),
 )  # fmt: skip
 
@@ -110,6 +115,7 @@ ALICES = lambda s: s.alices_seq  # noqa: E731 - a word in a table
 DELETED = lambda s: s.deleted_seq  # noqa: E731
 INVALID = ("INVALID_ARGUMENT", "FIELD_INVALID")
 DENIED = ("PERMISSION_DENIED", "NOT_ALLOWED")
+GUEST = ("PERMISSION_DENIED", "GUEST_READ_ONLY")
 SERVER_ONLY = ("PERMISSION_DENIED", "SERVER_KEY_REQUIRED")
 SEND, EDIT, DELETE, REACT = (
     f"MessageService/{name}" for name in ("SendMessage", "EditMessage", "DeleteMessage", "AddReaction")
@@ -222,6 +228,11 @@ PEOPLE: Sequence[Mistake] = (
     Mistake("revoking tokens by a user", "bob", REVOKE, lambda s: user_pb2.RevokeTokensRequest(user_id=s.id("bob")), *SERVER_ONLY),
     Mistake("revoking nobody's tokens", "", REVOKE, lambda _: user_pb2.RevokeTokensRequest(), *INVALID),
     Mistake("revoking tokens of next week", "", REVOKE, lambda s: user_pb2.RevokeTokensRequest(user_id=s.id("bob"), issued_before_ms=int(time.time() + 604_800) * 1_000), *INVALID),
+    Mistake("joining by a guest", Scene.as_guest, "ChannelService/JoinChannel", lambda s: channel_pb2.JoinChannelRequest(channel_id=s.id("open")), *GUEST),
+    Mistake("sending by a guest", Scene.as_guest, SEND, lambda s: send(s.id("open")), *GUEST),
+    Mistake("a guest who asks for somebody", Scene.as_guest, "UserService/GetUser", lambda s: user_pb2.GetUserRequest(user_id=s.id("alice")), *GUEST),
+    Mistake("reading a group by a guest", Scene.as_guest, LIST, lambda s: message_pb2.ListMessagesRequest(channel_id=_g(s)), "NOT_FOUND", "CHANNEL_NOT_FOUND"),
+    Mistake("acting for a user by a guest", lambda s: [*s.as_guest(), ("tertulia-user", s.id("alice"))], LIST, lambda s: message_pb2.ListMessagesRequest(channel_id=_g(s)), *SERVER_ONLY),
     Mistake("a method that there is not", "bob", "UserService/Nothing", lambda _: b"", "UNIMPLEMENTED", "METHOD_UNKNOWN"),
 )  # fmt: skip
 

@@ -50,6 +50,16 @@ ANYBODY_MAY = {"ChannelService/GetChannel", "ChannelService/JoinChannel"}
 """Of an open channel, without having joined it."""
 
 
+GUESTS_MAY = {
+    "ChannelService/GetChannel",
+    "ChannelService/ListOpenChannels",
+    "MessageService/GetMessage",
+    "MessageService/ListEvents",
+    "MessageService/ListMessages",
+}
+"""And of open channels only."""
+
+
 class Case(NamedTuple):
     """Somebody who does not belong."""
 
@@ -84,6 +94,24 @@ OUTSIDERS = (
 )
 PLAIN_MEMBER = Case("a plain member", _as("bob"), "group", [NOT_ALLOWED])
 BLOCKED = Case("somebody blocked", _as("frank"), "direct", ["PERMISSION_DENIED BLOCKED", NOT_ALLOWED, FIXED])
+READ_ONLY = ["PERMISSION_DENIED GUEST_READ_ONLY"]
+GUEST = Case("a guest", Scene.as_guest, "open", READ_ONLY)
+UNWANTED_GUEST = Case(
+    "a guest of an application that lets none in",
+    lambda scene: bearer(scene.foreign.guest_token("visit")),
+    "open",
+    ["PERMISSION_DENIED GUESTS_NOT_ALLOWED"],
+)
+CURIOUS_GUESTS = [
+    Case(f"a guest in {where}", Scene.as_guest, channel, HIDDEN)
+    for where, channel in (
+        ("a group", "group"),
+        ("a direct channel", "direct"),
+        ("a broadcast channel", "broadcast"),
+        ("a deleted channel", "doomed"),
+        ("no channel at all", "nowhere"),
+    )
+]
 PASSER_BY = Case("somebody who has not joined", _as("carol"), "open", ["PERMISSION_DENIED NOT_JOINED", *HIDDEN])
 
 TABLE = [
@@ -92,6 +120,9 @@ TABLE = [
     *((PLAIN_MEMBER, method) for method in ABOUT_A_CHANNEL if method.name not in MEMBERS_MAY),
     *((BLOCKED, method) for method in ABOUT_A_CHANNEL if method.name not in BLOCKED_MAY),
     *((PASSER_BY, method) for method in ABOUT_A_CHANNEL if method.name not in ANYBODY_MAY),
+    *((GUEST, method) for method in METHODS if method.name not in GUESTS_MAY),
+    *((UNWANTED_GUEST, method) for method in METHODS),
+    *((case, method) for case in CURIOUS_GUESTS for method in ABOUT_A_CHANNEL if method.name in GUESTS_MAY),
 ]
 
 
@@ -133,4 +164,6 @@ async def test_a_method_that_is_added_is_in_the_table() -> None:
     [method] = unary_methods([pool.FindFileByName("new.proto")])
     assert method.name == "NewService/Peek"
     assert method.is_about_a_channel
-    assert method.name not in MEMBERS_MAY | BLOCKED_MAY | ANYBODY_MAY, "so it is expected to refuse all of them"
+    assert method.name not in MEMBERS_MAY | BLOCKED_MAY | ANYBODY_MAY | GUESTS_MAY, (
+        "so it is expected to refuse all of them"
+    )

@@ -17,14 +17,20 @@ BROADCAST = channel_pb2.CHANNEL_KIND_BROADCAST
 
 
 class Person:
-    """Somebody who calls the public API: a user, the application's server key, or both in one."""
+    """Somebody who calls the public API: a user, the application's server key, or both in one; or a guest."""
 
     def __init__(
-        self, parts: Parts, user_id: str = "", *, server: bool = False, application_id: str = APPLICATION
+        self,
+        parts: Parts,
+        user_id: str = "",
+        *,
+        server: bool = False,
+        application_id: str = APPLICATION,
+        guest: str = "",
     ) -> None:
         self.parts = parts
         self.user_id = user_id
-        self.caller = Caller(application_id, user_id, server)
+        self.caller = Caller(application_id, user_id, server, guest)
 
     async def upsert(self, *profiles: user_pb2.UserProfile) -> list[user_pb2.User]:
         request = user_pb2.UpsertUsersRequest(users=profiles)
@@ -156,6 +162,11 @@ class Person:
             application_id=self.caller.application_id, channel_id=channel_id, user_id=self.user_id
         )
         return await call(self.parts.access.Authorize, request)
+
+    async def open_log(self, channel_id: str) -> bytes:
+        """The log that a guest may read."""
+        request = access_pb2.AuthorizeGuestRequest(application_id=self.caller.application_id, channel_id=channel_id)
+        return (await call(self.parts.access.AuthorizeGuest, request)).log_id
 
     async def inbox(self) -> list[event_pb2.Event]:
         """All entries of the user's inbox."""

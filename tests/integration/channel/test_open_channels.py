@@ -1,11 +1,15 @@
 """Channels that anybody may find and join."""
 
 import pytest
+from google.protobuf.message_factory import GetMessageClass
 from tertulia.chat.v1 import channel_pb2, role_pb2
 
+from libs.rpc.caller import Caller
+from libs.rpc.client import call
 from libs.rpc.errors import TertuliaError
-from tests.integration.channel.parts import Parts, reason
-from tests.integration.channel.people import OPEN, Cast, Person
+from services.gateway.methods import PASSED_ON, methods_of
+from tests.integration.channel.parts import APPLICATION, Parts, reason
+from tests.integration.channel.people import BROADCAST, OPEN, Cast, Person
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("channel-open-channels")]
 
@@ -53,13 +57,13 @@ async def test_who_has_not_joined_is_told_so(cast: Cast) -> None:
         with pytest.raises(TertuliaError) as refusal:
             await attempt
         assert reason(refusal.value) == "PERMISSION_DENIED NOT_JOINED"
-    for call in (
+    for unknown in (
         bob.leave(channel.channel_id),
         bob.read_to(channel.channel_id, 1),
         bob.delivered_to(channel.channel_id, 1),
     ):
         with pytest.raises(TertuliaError) as refusal:
-            await call
+            await unknown
         assert reason(refusal.value) == "NOT_FOUND CHANNEL_NOT_FOUND"
 
 
@@ -101,3 +105,44 @@ async def test_a_page_token_is_good_for_its_own_search_only(cast: Cast) -> None:
         with pytest.raises(TertuliaError) as refusal:
             await attempt
         assert reason(refusal.value) == "INVALID_ARGUMENT PAGE_TOKEN_INVALID"
+
+
+async def test_guests_see_open_channels_until_they_are_deleted(cast: Cast, parts: Parts) -> None:
+    alice, bob = await cast.users("alice", "bob")
+    guest = Person(parts, guest="visit")
+    mark = cast.channel_id("x")  # no other test's names begin so
+    lobby = await cast.open_channel(mark, alice)
+    assert await guest.get(lobby.channel_id) == lobby
+    assert await guest.open_log(lobby.channel_id) == lobby.log_id
+    assert await listed(guest, mark) == [mark]
+    elsewhere = Person(parts, application_id="other", guest="visit")
+    hidden = [
+        (guest, (await cast.open_channel("news", alice, kind=BROADCAST)).channel_id),
+        (guest, (await alice.group(bob)).channel_id),
+        (guest, (await alice.direct(bob)).channel_id),
+        (guest, "nowhere"),
+        (elsewhere, lobby.channel_id),
+    ]
+    await alice.delete(lobby.channel_id)
+    assert await listed(guest, mark) == []
+    for person, channel_id in (*hidden, (guest, lobby.channel_id)):
+        for attempt in (person.get(channel_id), person.open_log(channel_id)):
+            with pytest.raises(TertuliaError) as refusal:
+                await attempt
+            assert reason(refusal.value) == "NOT_FOUND CHANNEL_NOT_FOUND"
+
+
+async def test_guests_call_nothing_else_here(parts: Parts) -> None:
+    """Every method that gateways pass on. The requests are empty: who calls is looked at first."""
+    guest = Caller(APPLICATION, "", server=False, guest="visit")
+    stubs = {"ChannelService": parts.channels, "UserService": parts.users}
+    refused = set()
+    for method in methods_of(PASSED_ON):
+        request = GetMessageClass(method.input_type)()
+        try:
+            await call(getattr(stubs[method.containing_service.name], method.name), request, caller=guest)
+        except TertuliaError as error:
+            if reason(error) == "PERMISSION_DENIED GUEST_READ_ONLY":
+                refused.add(method.name)
+    everything = {method.name for method in methods_of(PASSED_ON)}
+    assert everything - refused == {"GetChannel", "ListOpenChannels"}

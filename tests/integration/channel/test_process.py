@@ -81,21 +81,27 @@ async def test_an_application_of_ones_own_has_keys_until_they_are_withdrawn(tmp_
     assert (await command(tmp_path, "create-application", "sh.op"))[0] == 1
     request = access_pb2.GetKeyRequest(application_id="shop", key_id=key.key_id)
     async with running_parts(tmp_path) as parts:
-        assert (await call(parts.access.GetKey, request)).secret == key.secret
+        first = await call(parts.access.GetKey, request)
+        assert (first.secret, first.guests_allowed) == (key.secret, False)
     code, out, _ = await command(tmp_path, "create-key", "shop", "--scope", "read", "--scope", "users")
     assert code == 0
     next_key = parse_secret(out.strip())
     assert (await command(tmp_path, "create-key", "other"))[0] == 1
+    assert (await command(tmp_path, "guests", "other", "on"))[0] == 1
+    assert (await command(tmp_path, "guests", "shop", "on"))[0] == 0
     next_request = access_pb2.GetKeyRequest(application_id="shop", key_id=next_key.key_id)
     async with running_parts(tmp_path) as parts:
         first, second = [await call(parts.access.GetKey, each) for each in (request, next_request)]
         assert (first.secret, second.secret) == (key.secret, next_key.secret)
         assert len(first.scopes) == 4, "all that there are"
+        assert (first.guests_allowed, second.guests_allowed) == (True, True)
         assert set(second.scopes) == {access_pb2.KEY_SCOPE_READ, access_pb2.KEY_SCOPE_USERS}
     assert (await command(tmp_path, "withdraw-key", "shop", key.key_id))[0] == 0
     assert (await command(tmp_path, "withdraw-key", "shop", "other"))[0] == 1
+    assert (await command(tmp_path, "guests", "shop", "off"))[0] == 0
     async with running_parts(tmp_path) as parts:
-        assert (await call(parts.access.GetKey, next_request)).secret == next_key.secret
+        second = await call(parts.access.GetKey, next_request)
+        assert (second.secret, second.guests_allowed) == (next_key.secret, False)
         with pytest.raises(NotFound):
             await call(parts.access.GetKey, request)
 

@@ -121,7 +121,7 @@ def test_server_keys_are_not_limited_and_use_up_nothing_of_others() -> None:
     limits.count_write(write())
 
 
-async def test_calls_are_limited_per_user() -> None:
+async def test_calls_are_limited_per_user_and_per_visit_of_a_guest() -> None:
     clock = Clock()
 
     async def answer(caller: Caller, request: bytes) -> bytes:  # noqa: ARG001
@@ -129,12 +129,17 @@ async def test_calls_are_limited_per_user() -> None:
 
     call = RateLimits(NO_LIMIT, NO_LIMIT, Rate(2, 2), clock).limited({"Some/Method": answer})["Some/Method"]
     alice, bob, server = (Caller("app", name, server=name == "") for name in ("alice", "bob", ""))
-    for _ in range(2):
-        await call(alice, b"")
-    with pytest.raises(ResourceExhausted) as refusal:
-        await call(alice, b"")
-    assert refusal.value.reason == error_pb2.ERROR_REASON_RATE_LIMITED
-    for caller in (bob, server, server, server):
+    guest, namesake, other_guest = (
+        Caller("app", "", server=False, guest=name) for name in ("visit", "alice", "another")
+    )
+    for caller, limit in ((alice, "user"), (guest, "guest")):
+        for _ in range(2):
+            await call(caller, b"")
+        with pytest.raises(ResourceExhausted) as refusal:
+            await call(caller, b"")
+        assert refusal.value.reason == error_pb2.ERROR_REASON_RATE_LIMITED
+        assert refusal.value.metadata == {"limit": limit}
+    for caller in (bob, server, server, server, namesake, other_guest):
         assert await call(caller, b"x") == b"x"
     clock.now += refusal.value.retry_after_ms / 1_000
     assert await call(alice, b"y") == b"y"

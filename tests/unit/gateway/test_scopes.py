@@ -8,7 +8,7 @@ from libs.rpc.caller import Caller
 from libs.rpc.errors import PermissionDenied
 from services.gateway.identity import Identity
 from services.gateway.methods import OWN, PASSED_ON, methods_of, name_of
-from services.gateway.scopes import NEEDED, SERVER_SCOPES, require_scope
+from services.gateway.scopes import GUESTS_MAY, NEEDED, SERVER_SCOPES, require_scope
 
 EXPIRY = 2.0**40
 
@@ -45,3 +45,15 @@ def test_what_is_not_said_needs_the_most() -> None:
 def test_users_need_none() -> None:
     for method in NEEDED:
         require_scope(Identity(Caller("app", "alice", server=False), EXPIRY), method)
+
+
+def test_guests_call_what_shows_open_channels_and_nothing_else() -> None:
+    guest = Identity(Caller("app", "", server=False, guest="visit"), EXPIRY, scopes=SERVER_SCOPES)
+    assert {name for name, scope in NEEDED.items() if scope == access_pb2.KEY_SCOPE_READ} > GUESTS_MAY
+    for method in (*NEEDED, "NewService/Peek"):
+        if method in GUESTS_MAY:
+            require_scope(guest, method)
+            continue
+        with pytest.raises(PermissionDenied) as refusal:
+            require_scope(guest, method)
+        assert refusal.value.reason == error_pb2.ERROR_REASON_GUEST_READ_ONLY

@@ -33,6 +33,9 @@ def _token(secret: str = SECRET, algorithm: str = "HS256", kid: object = "key", 
     return jwt.PyJWS().encode(json.dumps(payload).encode(), secret, algorithm=algorithm, headers=headers)
 
 
+GUEST = _token(sub=None, guest=True, sid="visit")
+
+
 def _unsigned() -> str:
     claims = _token().split(".")[1]
     return f"{PUBLIC_TEXT}.{claims}."
@@ -59,6 +62,9 @@ GOOD = [
     (_token(iat=time.time() + 30), Caller("app", "alice", server=False)),
     (_token(sid="the phone"), Caller("app", "alice", server=False)),
     (_token(sid=""), Caller("app", "alice", server=False)),
+    (_token(sub=None, guest=True, sid="visit"), Caller("app", "", server=False, guest="visit")),
+    (_token(sub=None, guest=True, server=False, sid="visit"), Caller("app", "", server=False, guest="visit")),
+    (_token(guest=False, server=False), Caller("app", "alice", server=False)),
 ]
 
 BAD = {
@@ -96,6 +102,15 @@ BAD = {
     "control character": _token(sub="a\nb"),
     "server with a subject": _token(server=True),
     "server is no boolean": _token(sub=None, server="true"),
+    "guest with a subject": _token(guest=True, sid="visit"),
+    "guest with an empty subject": _token(sub="", guest=True, sid="visit"),
+    "guest and server": _token(sub=None, guest=True, server=True, sid="visit"),
+    "guest, and a server that is no boolean": _token(sub=None, guest=True, server="true", sid="visit"),
+    "guest is no boolean": _token(sub=None, guest="true", sid="visit"),
+    "guest is a number": _token(sub=None, guest=1, sid="visit"),
+    "user whose guest is no boolean": _token(guest="false"),
+    "guest without a session": _token(sub=None, guest=True),
+    "guest for two hours": _token(sub=None, guest=True, sid="visit", exp=time.time() + 7_200),
     "not yet valid": _token(nbf=time.time() + 3_000),
 }
 
@@ -123,6 +138,7 @@ async def test_a_bad_token_is_invalid(tmp_path: Path, token: str) -> None:
     ("scope", "good", "bad"),
     [
         (access_pb2.KEY_SCOPE_USERS, _token(), _token(sub=None, server=True)),
+        (access_pb2.KEY_SCOPE_SEND, _token(sub=None, server=True), GUEST),
         (access_pb2.KEY_SCOPE_READ, _token(sub=None, server=True), _token()),
     ],
 )
@@ -130,7 +146,7 @@ async def test_a_key_is_for_tokens_of_users_or_of_back_ends_as_it_was_made(
     tmp_path: Path, scope: access_pb2.KeyScope.ValueType, good: str, bad: str
 ) -> None:
     peers = Peers()
-    peers.keys["key"] = access_pb2.GetKeyResponse(secret=SECRET.encode(), scopes=[scope])
+    peers.keys["key"] = access_pb2.GetKeyResponse(secret=SECRET.encode(), scopes=[scope], guests_allowed=True)
     async with serving(peers, tmp_path) as channel:
         tokens = _tokens(channel)
         identity = await tokens.authenticate([("authorization", f"Bearer {good}")])
@@ -173,6 +189,24 @@ async def test_a_token_that_was_good_ends_with_what_is_known_of_its_key(tmp_path
         assert refusal.value.reason == error_pb2.ERROR_REASON_TOKEN_INVALID
 
 
+async def test_guests_are_let_in_while_the_application_allows_them(tmp_path: Path) -> None:
+    """As what is known of its key says, which may have been learnt after the token."""
+    peers = Peers()
+    async with serving(peers, tmp_path) as channel:
+        tokens = _tokens(channel, key_seconds=0)
+        metadata = [("authorization", f"Bearer {GUEST}")]
+        for allowed in (True, False, True):
+            peers.keys["key"].guests_allowed = allowed
+            if allowed:
+                assert (await tokens.authenticate(metadata)).caller.guest == "visit"
+                continue
+            for token in (GUEST, _token(sub=None, guest=True, sid="another visit")):
+                with pytest.raises(PermissionDenied) as refusal:
+                    await tokens.authenticate([("authorization", f"Bearer {token}")])
+                assert refusal.value.reason == error_pb2.ERROR_REASON_GUESTS_NOT_ALLOWED
+            await tokens.authenticate([("authorization", f"Bearer {_token()}")])
+
+
 async def test_keys_are_asked_for_once_and_unknown_ones_too(tmp_path: Path) -> None:
     peers = Peers()
     async with serving(peers, tmp_path) as channel:
@@ -186,11 +220,14 @@ async def test_keys_are_asked_for_once_and_unknown_ones_too(tmp_path: Path) -> N
 
 def test_only_a_server_key_acts_for_others() -> None:
     alice, server = Caller("app", "alice", server=False), Caller("app", "", server=True)
+    guest = Caller("app", "", server=False, guest="visit")
     assert acting_as(alice, "") == acting_as(alice, "alice") == alice
     assert acting_as(server, "") == server
     assert acting_as(server, "bob") == Caller("app", "bob", server=True)
-    with pytest.raises(PermissionDenied) as refusal:
-        acting_as(alice, "bob")
-    assert refusal.value.reason == error_pb2.ERROR_REASON_SERVER_KEY_REQUIRED
+    assert acting_as(guest, "") == guest
+    for caller in (alice, guest):
+        with pytest.raises(PermissionDenied) as refusal:
+            acting_as(caller, "bob")
+        assert refusal.value.reason == error_pb2.ERROR_REASON_SERVER_KEY_REQUIRED
     with pytest.raises(FieldsInvalid):
         acting_as(server, "x" * 129)

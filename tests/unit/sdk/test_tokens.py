@@ -31,6 +31,14 @@ def test_a_server_token_names_no_user() -> None:
     assert "sub" not in claims
 
 
+def test_a_guest_token_names_the_visit_and_nobody() -> None:
+    token = tertulia.Secret.parse(SECRET).guest_token("visit", 60)
+    claims = jwt.decode(token, TEXT, algorithms=["HS256"], audience="tertulia", issuer="app")
+    assert (claims["guest"], claims["sid"]) == (True, "visit")
+    assert claims["exp"] - claims["iat"] == pytest.approx(60)
+    assert not claims.keys() & {"sub", "server"}
+
+
 @pytest.mark.parametrize("secret", ["", "sk", "sk.app.key", "sk.app.key.", "pk.app.key.text", "sk..key.text"])
 def test_what_is_no_secret_is_refused(secret: str) -> None:
     with pytest.raises(tertulia.SecretInvalid):
@@ -45,3 +53,5 @@ def test_a_secret_does_not_show_itself() -> None:
 def test_tokens_that_servers_would_refuse_are_not_made(user: str, seconds: int) -> None:
     with pytest.raises(ValueError, match="user token"):
         tertulia.Secret.parse(SECRET).user_token(user, seconds)
+    with pytest.raises(ValueError, match="guest"):
+        tertulia.Secret.parse(SECRET).guest_token(user, seconds)
