@@ -1,6 +1,7 @@
 """A guest, who is nobody in particular, reads open channels where the application allows it, and nothing else."""
 
 import secrets
+from dataclasses import replace
 from typing import TypeAlias
 
 import grpc
@@ -102,7 +103,7 @@ async def test_a_guest_of_another_application_is_none_of_this_one(scene: Scene) 
         "PERMISSION_DENIED",
         "GUESTS_NOT_ALLOWED",
     )
-    mixed = scene.foreign.__class__(scene.api.secret.application_id, scene.foreign.key_id, scene.foreign.text)
+    mixed = replace(scene.foreign, application_id=scene.api.secret.application_id)
     assert await refused(scene, bearer(mixed.guest_token("visit")), channel_id) == ("UNAUTHENTICATED", "TOKEN_INVALID")
 
 
