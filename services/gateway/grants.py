@@ -114,7 +114,7 @@ class Grants:
         self._policy_version = policy_version
         self._cache: ExpiringCache[tuple[str, str, str], Grant] = ExpiringCache(_CACHED)
         self._calls: SharedCalls[tuple[str, str, str], Grant] = SharedCalls()
-        self._guests_calls: SharedCalls[tuple[str, str], LogName] = SharedCalls()
+        self._open_logs: SharedCalls[tuple[str, str], LogName] = SharedCalls()
 
     async def get(self, caller: Caller, channel_id: str) -> Grant:
         """What the caller's user, or the application itself, has in a channel.
@@ -149,11 +149,11 @@ class Grants:
             NotFound: CHANNEL_NOT_FOUND: there is no such channel, or it is not open.
             TertuliaError: channel does not answer.
         """
-        return await self._guests_calls.call(
-            (application_id, channel_id), lambda: self._ask_for_guests(application_id, channel_id)
+        return await self._open_logs.call(
+            (application_id, channel_id), lambda: self._ask_for_log(application_id, channel_id)
         )
 
-    async def _ask_for_guests(self, application_id: str, channel_id: str) -> LogName:
+    async def _ask_for_log(self, application_id: str, channel_id: str) -> LogName:
         request = access_pb2.AuthorizeGuestRequest(application_id=application_id, channel_id=channel_id)
         return LogName(application_id, (await call(self._access.AuthorizeGuest, request)).log_id)
 

@@ -30,8 +30,8 @@ class Tokens:
     """Checks tokens: JWT, `kid` and `iss` name the key, which says how they are signed; `aud` is "tertulia", `exp` is required.
 
     `sub` is the user; a server key's token has `server: true` instead, a guest's `guest: true`. Those of users and guests end within
-    `max_user_seconds`. A token that was found good is not checked again for `cache_seconds`, unless it is heard to be revoked or its key is no longer there. `clock` tells
-    seconds since the Unix epoch.
+    `max_user_seconds`. A token that was found good is not checked again for `cache_seconds`, unless it is heard to be revoked, its key
+    is no longer there, or guests are no longer let in. `clock` tells seconds since the Unix epoch.
     """
 
     def __init__(
