@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import NamedTuple
 
-from tests.bench.arrangements import Arrangement, Node, arrangement_of, cassandra_for
+from tests.bench.arrangements import BETWEEN, SOCKETS, Arrangement, Node, arrangement_of, cassandra_for
 from tests.bench.durability import medium, settings
 from tests.bench.plot import plot
 from tests.bench.report import Run, as_json, faults, scaling_table, table
@@ -70,6 +70,7 @@ async def _measure(revisions: Sequence[Revision], options: argparse.Namespace) -
         "sqlite": sqlite3.sqlite_version,
         "sessions_per_connection": options.sessions_per_connection,
         "seconds": options.seconds,
+        "between services": options.between,
         "rate limits": "none: " + " ".join(f"{name}={value}" for name, value in UNLIMITED.items()),
     }
     runs: list[Run] = []
@@ -78,7 +79,7 @@ async def _measure(revisions: Sequence[Revision], options: argparse.Namespace) -
         facts["cassandra"] = f"commitlog_sync: {node.commit_log}" if isinstance(node, Node) else node
         for number in range(options.runs):
             for revision in revisions:  # in turn, so that what else the machine does meets all of them
-                for arrangement, of_it in _by_arrangement(rows):
+                for arrangement, of_it in _by_arrangement(rows, options.between):
                     on = node if arrangement.on_cassandra else None
                     if not isinstance(on, str):
                         await _run(Round(number, revision, arrangement, on), of_it, options, facts, runs)
@@ -100,7 +101,7 @@ async def _run(
     revision = round_.revision
     with TemporaryDirectory(prefix="tertulia_bench_", dir=options.directory) as name:
         directory = Path(name)
-        first = not round_.number and round_.arrangement == Arrangement()
+        first = not round_.number and round_.arrangement == Arrangement(between=options.between)
         if first:
             facts["medium"] = medium(directory)._asdict()
             facts[f"sqlite settings of {revision.name}"] = settings(revision, directory)
@@ -119,14 +120,15 @@ def _rows(options: argparse.Namespace) -> list[tuple[str, int]]:
     if options.scaling:
         wanted = [(row, sizes) for row, (_, sizes) in SIZES.items() if _wanted(row, options)]
         return [(row, size) for row, sizes in wanted for size in sizes if size <= options.up_to]
-    return [(row, 0) for row in ROWS if _wanted(row, options)]
+    apart = options.between != SOCKETS  # then all keep their data in SQLite
+    return [(row, 0) for row in ROWS if _wanted(row, options) and not (apart and arrangement_of(row).on_cassandra)]
 
 
-def _by_arrangement(rows: Sequence[tuple[str, int]]) -> list[tuple[Arrangement, list[tuple[str, int]]]]:
+def _by_arrangement(rows: Sequence[tuple[str, int]], between: str) -> list[tuple[Arrangement, list[tuple[str, int]]]]:
     """The rows that may be measured on the same servers, together."""
     groups: dict[Arrangement, list[tuple[str, int]]] = {}
     for row, size in rows:
-        groups.setdefault(arrangement_of(row), []).append((row, size))
+        groups.setdefault(arrangement_of(row, between), []).append((row, size))
     return list(groups.items())
 
 
@@ -148,6 +150,12 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--sessions-per-connection", type=int, default=1, metavar="N", help="as devices have it: 1 (%(default)s)"
+    )
+    parser.add_argument(
+        "--between",
+        choices=BETWEEN,
+        default=SOCKETS,
+        help="how services reach each other: apart from each other by TCP, or by mutual TLS, which NATS has then, too (%(default)s)",
     )
     parser.add_argument("--directory", type=Path, default=gettempdir(), help="of the data: on a disk (%(default)s)")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where all figures go (%(default)s)")

@@ -13,11 +13,20 @@ _DURABLE = frozenset({"batch", "group"})
 _COMMIT_LOG = "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'"
 
 
+SOCKETS, TCP, TLS = BETWEEN = ("sockets", "tcp", "tls")
+"""How services reach each other: as `tertulia serve` has them; apart, over TCP; so, by mutual TLS, with users and TLS at NATS."""
+
+
 class Arrangement(NamedTuple):
-    """How `tertulia serve` is started. As it is: the embedded default."""
+    """What is started. As it is: `tertulia serve`, the embedded default."""
 
     gateways: int = 1
     on_cassandra: bool = False
+    between: str = SOCKETS
+
+    @property
+    def secured(self) -> bool:
+        return self.between == TLS
 
 
 ARRANGEMENTS: Mapping[str, Arrangement] = {
@@ -27,8 +36,8 @@ ARRANGEMENTS: Mapping[str, Arrangement] = {
 """Of rows that are not measured as it is."""
 
 
-def arrangement_of(row: str) -> Arrangement:
-    return ARRANGEMENTS.get(row, Arrangement())
+def arrangement_of(row: str, between: str = SOCKETS) -> Arrangement:
+    return ARRANGEMENTS.get(row, Arrangement())._replace(between=between)
 
 
 class Node(NamedTuple):

@@ -1,4 +1,4 @@
-"""The servers under measurement: `tertulia serve` of a revision, on fresh data."""
+"""The servers under measurement: `tertulia serve` of a revision, or its services apart, on fresh data."""
 
 import asyncio
 import json
@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.bench.arrangements import Arrangement, Node
+from tests.bench.apart import services_apart
+from tests.bench.arrangements import SOCKETS, Arrangement, Node
 from tests.bench.processes import Pids
 from tests.bench.revisions import Revision
 from tests.support.stack import COMMAND
@@ -65,6 +66,10 @@ async def running_servers(
 ) -> AsyncIterator[Servers]:
     """Start everything with its data in `data`, or in a keyspace of that name on `node`; stop it afterwards, whatever happens."""
     metrics_port = _free_block()
+    if arrangement.between != SOCKETS:
+        async with services_apart(revision, data, arrangement, metrics_port + _MESSAGE_STORE) as (address, apart):
+            yield Servers(address, apart, data, metrics_port)
+        return
     with (data.parent / "serve.stderr").open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
             COMMAND,
