@@ -206,6 +206,7 @@ class Call:
         self.lost()
         if self.task is not None:
             self.task.cancel()
+            self.task = None  # it holds this call, too
 
     def unblock(self) -> None:
         """There may be room to write again."""

@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._all = all_connections
         self._on_call = on_call
         self._loop = asyncio.get_running_loop()
-        self._h2 = _new_h2(limits)
+        self._h2: H2Connection  # made when it is there: with TLS that takes a while, and of some it never is
         self._transport: asyncio.Transport
         self._rest = b""
         self._greeted = False
@@ -121,6 +121,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
+        self._h2 = _new_h2(self._limits)
         if len(self._all) >= self._limits.max_connections:
             self._transport.abort()
             return
@@ -135,6 +136,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it went matters to nobody
         self._all.discard(self)
         self._lose_calls()
+        # it holds itself by these methods of its own, and what the collector has to find stays for minutes: `keep_memory_settled`
+        self._h2._frame_dispatch_table.clear()  # noqa: SLF001 - nothing is heard any more
 
     def pause_writing(self) -> None:
         """The client does not read: hear nothing more of it either, so that it cannot make us answer without end."""

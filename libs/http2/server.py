@@ -98,7 +98,11 @@ class Server:
             self._idle.set()
 
     async def _run(self, call: Call) -> None:
-        call.finish(await self._outcome(call))
+        try:
+            call.finish(await self._outcome(call))
+        except asyncio.CancelledError:
+            # the task ends here anyway, and would keep the error, whose frames keep the task: for the collector, which comes late
+            return
 
     async def _outcome(self, call: Call) -> TertuliaError | None:
         correlation_id.set(correlation_of(call.metadata))

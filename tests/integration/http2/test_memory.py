@@ -1,13 +1,18 @@
 """What a client can make a server hold is bounded, whatever it sends and nobody reads."""
 
+import gc
 from itertools import cycle
 
 import pytest
+from h2.connection import H2Connection
 from hyperframe.frame import DataFrame, Frame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
+from libs.http2 import Call
+from libs.http2.connection import Connection
 from libs.http2.limits import CONNECTION_WINDOW, STREAM_WINDOW, UNFINISHED_BYTES, UNREAD_BYTES
 from tests.integration.http2.echo import LIMITS, PAGE_BYTES, Handlers
-from tests.integration.http2.raw import Peer, message, peer, raw
+from tests.integration.http2.raw import Peer, message, peer, raw, reset
+from tests.support.ports import until
 
 HEADER_TABLE_SIZE = 1
 INITIAL_WINDOW_SIZE = 4
@@ -148,3 +153,25 @@ async def _read(client: Peer, stream_id: int) -> None:
     client.send(WindowUpdateFrame(0, window_increment=size), WindowUpdateFrame(stream_id, window_increment=size))
     assert (await client.until_ended(stream_id))["grpc-status"] == "0"
     assert len(client.data[stream_id]) == size
+
+
+async def test_what_was_held_for_a_connection_and_its_calls_goes_with_them(address: str) -> None:
+    """Not by the collector: what that has seen once it looks at again in ten minutes only, and a flood lasts that long."""
+
+    def held() -> int:
+        return sum(isinstance(each, Call | Connection | H2Connection) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = held()
+        async with peer(address) as client:
+            assert await client.answers(1)
+            for stream_id in range(3, 23, 2):
+                client.send(client.call_frame(stream_id, "wait"), reset(stream_id))
+            client.call(23, "wait")
+            await client.until(DataFrame, 23)
+            assert held() > before
+        await until(lambda: held() == before, "nothing is held any more")
+    finally:
+        gc.enable()
