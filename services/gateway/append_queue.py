@@ -6,6 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 
 from services.gateway.appends import Append
 
+_WHOLE_ITEMS = 32
+"""So many go in one batch. Of more, half stays for the next: while the owner writes one, its clients and we are at the other,
+instead of all waiting for each other (W3 with joined frames)."""
+
 
 class AppendQueue:
     """Gives out batches for owners, and blocks their shards until they are released."""
@@ -32,11 +36,13 @@ class AppendQueue:
 
     def take(self, owner: str, max_items: int, max_bytes: int) -> list[Append]:
         """What waits for an owner, in the order in which it came to each shard. Empty: nothing waits that may go."""
+        shards = [shard for shard in self._waiting if shard not in self._blocked and self._owner_of(shard) == owner]
+        max_items = min(max_items, max(_WHOLE_ITEMS, sum(len(self._waiting[shard]) for shard in shards) // 2))
         batch: list[Append] = []
         size = 0
-        for shard in [
-            shard for shard in self._waiting if shard not in self._blocked and self._owner_of(shard) == owner
-        ]:
+        for shard in shards:
+            if len(batch) >= max_items or size >= max_bytes:
+                break
             self._blocked.add(shard)
             waiting = self._waiting.pop(shard)
             while waiting and len(batch) < max_items and size < max_bytes:
@@ -45,7 +51,6 @@ class AppendQueue:
                 size += append.size
             if waiting:  # from now on it is behind the other shards
                 self._waiting[shard] = waiting
-                break
         return batch
 
     def release(self, shards: Collection[int]) -> None:

@@ -123,6 +123,21 @@ async def test_what_comes_while_a_batch_is_in_flight_forms_the_next(stage: Stage
     assert stage.peers.texts[ROOM.log_id] == [str(number) for number in range(10)]
 
 
+async def test_of_more_than_a_batch_half_goes_and_what_waits_for_other_shards_goes_next(stage: Stage) -> None:
+    stage.peers.hold.clear()
+    alice = Person(stage.appender)
+    alice.send("0")
+    await stage.peers.appending.wait()
+    for where in (alice.grant, member("alice", log=ELSEWHERE)):
+        for number in range(1, 33):
+            alice.send(str(number), where)
+    stage.peers.hold.set()
+    await alice.all_told()
+    assert stage.peers.batches == [1, 32, 32]
+    assert stage.peers.texts[ROOM.log_id] == [str(number) for number in range(33)]
+    assert stage.peers.texts[ELSEWHERE.log_id] == [str(number) for number in range(1, 33)]
+
+
 async def test_a_batch_of_unknown_outcome_is_repeated_and_written_once(stage: Stage) -> None:
     stage.peers.fail_after = [outcome_unknown()]
     stage.peers.fail_before = [unavailable("the store")]
