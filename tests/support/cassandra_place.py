@@ -34,7 +34,7 @@ def place_for_ring(nodes: int, *, in_memory: bool) -> Iterator[Place]:
     for network in _NETWORKS:
         hosts = tuple(f"127.0.{network}.{number}" for number in range(1, nodes + 1))
         name = f"tertulia-cassandra-{os.getuid()}-{network}"
-        with (Path(tempfile.gettempdir()) / f"{name}.lock").open("w") as lock:
+        with (_locks() / f"{name}.lock").open("w") as lock:
             if not _locked(lock.fileno()) or not all(map(_unused, hosts)):
                 continue
             # Tests that were killed leave theirs behind. Whose network it is now may take it away.
@@ -48,6 +48,12 @@ def place_for_ring(nodes: int, *, in_memory: bool) -> Iterator[Place]:
                 shutil.rmtree(directory)
             return
     raise AssertionError("every loopback network is taken; are nodes left over from somewhere?")
+
+
+def _locks() -> Path:
+    """The same directory for all rings of this machine, also for those whose TMPDIR is another: their directories in memory
+    have the same names."""
+    return _MEMORY if _MEMORY.is_dir() else Path(tempfile.gettempdir())
 
 
 def _locked(lock: int) -> bool:
