@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 ACCEPTED: Mapping[str, str] = {}
 """Advisories that are known and do not concern us: their ids (PYSEC-…, GHSA-…, CVE-…), and why."""
-_UNREACHED = re.compile(r"requests\.exceptions|ServiceError|vulnerability feed")
+_UNREACHED = re.compile(r"requests\.exceptions|ServiceError|vulnerability feed|not redirecting|may be blocking")
 """How pip-audit ends without a network."""
 _PATIENCE_SECONDS = 180
 """For all packages together: two hundred are asked for, one after the other."""
@@ -41,7 +41,7 @@ def of_python(run: subprocess.CompletedProcess[str]) -> Audit:
     """What pip-audit printed. It passes over what it cannot look up, and ends well even if that was everything."""
     if not run.stdout:
         if _UNREACHED.search(run.stderr):
-            raise NoAnswer("the advisories for Python could not be reached")
+            raise NoAnswer(f"the advisories for Python could not be reached: {run.stderr.strip().splitlines()[-1]}")
         raise CannotAudit(run.stderr.strip())
     packages = json.loads(run.stdout)["dependencies"]
     asked = [package for package in packages if "skip_reason" not in package]
@@ -80,7 +80,7 @@ TOOLS: Mapping[str, tuple[Sequence[str], Callable[[subprocess.CompletedProcess[s
          "--progress-spinner=off"),
         of_python,
     ),
-    "package-lock.json": (("npm", "audit", "--package-lock-only", "--json"), of_npm),
+    "package-lock.json": (("npm", "audit", "--package-lock-only", "--no-offline", "--include=dev", "--json"), of_npm),
 }  # fmt: skip
 
 
@@ -94,8 +94,15 @@ def audited(lock: str) -> bool:
         reason = str(error) if isinstance(error, NoAnswer) else f"no answer in {_PATIENCE_SECONDS} s"
         print(f"{lock}: not audited: {reason}")  # noqa: T201 - its output
         return True
-    except (CannotAudit, OSError, ValueError) as error:
-        print(f"{lock}: cannot be audited: {error}", file=sys.stderr)  # noqa: T201
+    except (
+        CannotAudit,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:  # it said what it never says
+        print(f"{lock}: cannot be audited: {error!r}", file=sys.stderr)  # noqa: T201
         return False
     missing = f", {audit.missing} could not be looked up" if audit.missing else ""
     said = f"{lock}: {len(audit.advisories) or 'no'} advisories against {audit.packages} packages{missing}"

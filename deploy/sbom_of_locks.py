@@ -32,9 +32,9 @@ def of_package_lock(lock: Mapping[str, Any]) -> Iterator[dict[str, object]]:
     for path, package in lock["packages"].items():
         if "integrity" in package:
             name, version = package.get("name") or path.rpartition("node_modules/")[2], package["version"]
-            algorithm, _, digest = package["integrity"].partition("-")
             purl = f"pkg:npm/{quote(name, safe='/')}@{version}"
-            hashes = [_hash(algorithm, base64.b64decode(digest).hex())]
+            known = [each.partition("-") for each in package["integrity"].split()]
+            hashes = [_hash(algorithm, base64.b64decode(digest).hex()) for algorithm, _, digest in known]
             found[purl] = component(name, version, purl) | {"hashes": hashes}
     yield from found.values()
 

@@ -141,7 +141,7 @@ CLASS_OF_CODE: Mapping[grpc.StatusCode, type[TertuliaError]] = {
 
 def channel_not_found(channel_id: str) -> NotFound:
     """The one answer to everybody outside a channel, whether it exists or not (I7)."""
-    return NotFound(f"no channel {channel_id!r} that you are a member of", error_pb2.ERROR_REASON_CHANNEL_NOT_FOUND)
+    return NotFound(f"no channel {channel_id!r} that you may read", error_pb2.ERROR_REASON_CHANNEL_NOT_FOUND)
 
 
 def guest_read_only() -> PermissionDenied:

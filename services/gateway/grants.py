@@ -143,7 +143,7 @@ class Grants:
 
     async def open_log(self, application_id: str, channel_id: str) -> LogName:
         """The log of an open channel, for guests. Those who ask at the same time share the answer, and it is not kept: a channel that is
-        deleted is closed to them at once.
+        deleted is closed to them when what is under way has ended, within 5 s.
 
         Raises:
             NotFound: CHANNEL_NOT_FOUND: there is no such channel, or it is not open.

@@ -48,6 +48,8 @@ class Tokens:
         self._max_user_seconds = max_user_seconds
         self._clock = clock
         self._good: ExpiringCache[str, Identity] = ExpiringCache(_CACHED_TOKENS)
+        self._good_guests: ExpiringCache[str, Identity] = ExpiringCache(_CACHED_TOKENS)
+        """Apart: visits may be many, and would push users out."""
 
     async def authenticate(self, metadata: Metadata) -> Identity:
         """Who sent `authorization: Bearer …`.
@@ -58,16 +60,17 @@ class Tokens:
             TertuliaError: channel, which knows the key and what is revoked, does not answer.
         """
         token = _bearer(metadata)
-        identity = self._good.get(token)
+        identity = self._good.get(token) or self._good_guests.get(token)
         if identity is None:
             identity = await self._check(token)
             await self._revocations.ask([identity])
-            self._good.put(token, identity, self._cache_seconds)
-        else:  # what is known of the key may be older than what is known of the token, and ends sooner
-            await self.require_key(*identity.key)
+            good = self._good_guests if identity.caller.guest else self._good
+            good.put(token, identity, self._cache_seconds)
+        # what is known of the key may be older than what is known of the token, and ends sooner
+        key = await self.require_key(*identity.key)
         if identity.expires_at <= self._clock():
             raise _expired()
-        if identity.caller.guest and not (await self.require_key(*identity.key)).guests_allowed:
+        if identity.caller.guest and not key.guests_allowed:
             raise PermissionDenied(
                 "the application lets no guests in; sign in", error_pb2.ERROR_REASON_GUESTS_NOT_ALLOWED
             )
@@ -77,6 +80,7 @@ class Tokens:
     def forget(self) -> None:
         """Check every token anew: revocations may have been missed."""
         self._good.clear()
+        self._good_guests.clear()
 
     async def require_key(self, application_id: str, key_id: str) -> CheckingKey:
         """The key, if its tokens are good.
@@ -163,7 +167,9 @@ def _session_id(claim: object) -> str:
 
 def _caller(application_id: str, claims: Mapping[str, object], session_id: str) -> Caller:
     """A user, the application itself, or a guest. A token that says two of these is good for none."""
-    user_id, server, guest = claims.get("sub"), claims.get("server", False), claims.get("guest", False)
+    user_id, server, guest = claims.get("sub"), claims.get("server", False), claims.get("guest")
+    if guest is None:
+        guest = False
     if server is True and guest is False and user_id is None:
         return Caller(application_id, "", server=True)
     if guest is True and server is False and user_id is None:

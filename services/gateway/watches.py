@@ -15,7 +15,7 @@ from libs.bus.port import BusUnavailable
 from libs.bus.subjects import presence_subject
 from libs.rpc.caller import Caller
 from libs.rpc.client import call
-from libs.rpc.errors import ResourceExhausted, TertuliaError
+from libs.rpc.errors import ResourceExhausted, TertuliaError, guest_read_only
 from libs.rpc.status import unavailable
 from services.gateway.blocks import Blocks, never_seen
 from services.gateway.one_in_flight import OneInFlight
@@ -132,8 +132,11 @@ class Watches:
         """How up to `USERS_AT_ONCE` users are to the caller, in the order of the ids.
 
         Raises:
+            PermissionDenied: GUEST_READ_ONLY. The application, whose user is empty too, is hidden from nobody.
             TertuliaError: presence or channel does not answer.
         """
+        if caller.guest:
+            raise guest_read_only()
         hidden = await self._blocks.hidden_from(caller.application_id, caller.user_id, set(user_ids))
         presences = await self._get(caller.application_id, user_ids)
         return [never_seen(one.user_id) if one.user_id in hidden else one for one in presences]

@@ -13,6 +13,7 @@ from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
 
 from libs.rpc.caller import Caller
 from libs.rpc.errors import FieldsInvalid, PermissionDenied, Unauthenticated
+from services.gateway import tokens as tokens_module
 from services.gateway.keys import Keys
 from services.gateway.revocations import Revocations
 from services.gateway.stats import Stats
@@ -45,6 +46,11 @@ def _claims_of_another_shape() -> str:
     return jwt.PyJWS().encode(b"[1, 2]", SECRET, algorithm="HS256", headers={"kid": "key"})
 
 
+def _guest_is_null() -> str:
+    claims = {"iss": "app", "aud": "tertulia", "exp": time.time() + MAX_USER_SECONDS, "sub": "alice", "guest": None}
+    return jwt.encode(claims, SECRET, algorithm="HS256", headers={"kid": "key"})
+
+
 def _tokens(channel: grpc.aio.Channel, clock: Callable[[], float] = time.time, key_seconds: float = 60) -> Tokens:
     access = access_pb2_grpc.AccessServiceStub(channel)
     return Tokens(
@@ -65,6 +71,7 @@ GOOD = [
     (_token(sub=None, guest=True, sid="visit"), Caller("app", "", server=False, guest="visit")),
     (_token(sub=None, guest=True, server=False, sid="visit"), Caller("app", "", server=False, guest="visit")),
     (_token(guest=False, server=False), Caller("app", "alice", server=False)),
+    (_guest_is_null(), Caller("app", "alice", server=False)),
 ]
 
 BAD = {
@@ -205,6 +212,21 @@ async def test_guests_are_let_in_while_the_application_allows_them(tmp_path: Pat
                     await tokens.authenticate([("authorization", f"Bearer {token}")])
                 assert refusal.value.reason == error_pb2.ERROR_REASON_GUESTS_NOT_ALLOWED
             await tokens.authenticate([("authorization", f"Bearer {_token()}")])
+
+
+async def test_visits_of_guests_push_no_user_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens_module, "_CACHED_TOKENS", 2)
+    peers = Peers()
+    alice = [("authorization", f"Bearer {_token()}")]
+    async with serving(peers, tmp_path) as channel:
+        tokens = _tokens(channel)
+        await tokens.authenticate(alice)
+        for visit in range(4):
+            guest = _token(sub=None, guest=True, sid=f"visit {visit}")
+            await tokens.authenticate([("authorization", f"Bearer {guest}")])
+        checked = len(peers.holders_asked)
+        await tokens.authenticate(alice)
+        assert len(peers.holders_asked) == checked
 
 
 async def test_keys_are_asked_for_once_and_unknown_ones_too(tmp_path: Path) -> None:
