@@ -72,7 +72,7 @@ class BrokenRepair(NamedTuple):
         del seed
         async with (
             cassandra_ring(3, in_memory=True, hints=False) as ring,
-            log_keyspace(ring.nodes[0].point, replicas=3) as logs,
+            log_keyspace(ring.nodes[1].point, replicas=3) as logs,  # not by way of the node that is killed
         ):
             return await one_replica.violations_of(one_replica.NO_REPAIR, ring, logs, folder)
 
