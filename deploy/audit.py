@@ -37,6 +37,10 @@ class CannotAudit(Exception):
     """The tool is missing, or refuses our lock."""
 
 
+_BROKEN = (CannotAudit, OSError, ValueError, LookupError, TypeError, AttributeError)
+"""There is no tool, our lock is refused, or what the tool printed has another shape than it ever had."""
+
+
 def of_python(run: subprocess.CompletedProcess[str]) -> Audit:
     """What pip-audit printed. It passes over what it cannot look up, and ends well even if that was everything."""
     if not run.stdout:
@@ -88,25 +92,18 @@ def audited(lock: str) -> bool:
     """Print what there is against what a lock names. False: something."""
     command, read = TOOLS[lock]
     try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False)  # noqa: S603 - as above
+        run = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False)  # noqa: S603 - words of ours, no shell
         audit = read(run)
     except (NoAnswer, subprocess.TimeoutExpired) as error:
         reason = str(error) if isinstance(error, NoAnswer) else f"no answer in {_PATIENCE_SECONDS} s"
         print(f"{lock}: not audited: {reason}")  # noqa: T201 - its output
         return True
-    except (
-        CannotAudit,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:  # it said what it never says
-        print(f"{lock}: cannot be audited: {error!r}", file=sys.stderr)  # noqa: T201
+    except _BROKEN as error:
+        print(f"{lock}: cannot be audited: {error!r}", file=sys.stderr)  # noqa: T201 - likewise
         return False
     missing = f", {audit.missing} could not be looked up" if audit.missing else ""
     said = f"{lock}: {len(audit.advisories) or 'no'} advisories against {audit.packages} packages{missing}"
-    print("\n  ".join([said, *audit.advisories]))  # noqa: T201
+    print("\n  ".join([said, *audit.advisories]))  # noqa: T201 - likewise
     return not audit.advisories
 
 

@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
         self._all.discard(self)
         self._lose_calls()
         # it holds itself by these methods of its own, and what the collector has to find stays for minutes: `keep_memory_settled`
-        self._h2._frame_dispatch_table.clear()  # noqa: SLF001 - nothing is heard any more
+        self._h2._frame_dispatch_table.clear()  # noqa: SLF001 - h2 has no door for this; nothing is heard any more
 
     def pause_writing(self) -> None:
         """The client does not read: hear nothing more of it either, so that it cannot make us answer without end."""
