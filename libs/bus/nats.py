@@ -47,7 +47,6 @@ class _Client(Client):
         super().__init__()
         self._certificates = certificates
         self._over_tls = over_tls
-        self._left = False
         self._handlers: dict[int, Callable[[bytes], None]] = {}
         self._no_queue: asyncio.Queue[Msg] = asyncio.Queue(1)
         """In the place of each subscription's own, which would not be used and takes 2 KiB."""
@@ -73,17 +72,10 @@ class _Client(Client):
             log.exception("bus_handler_failed", subject=subject.decode(errors="replace"))
 
     async def _connect_to_server(self, s: Srv) -> None:
-        if self._left:
-            # the cancellation of its tries was lost in one of them: wait_for of Python 3.11 takes an error that comes together
-            # with it for the outcome, and nats-py tries again for ever
-            raise asyncio.CancelledError
+        _leave_if_cancelled()
         if self._certificates is not None:
             self.options["tls"] = self._certificates.current().client
         await super()._connect_to_server(s)
-
-    async def close(self) -> None:
-        self._left = True
-        await super().close()
 
     async def _process_connect_init(self) -> None:
         try:
@@ -110,6 +102,17 @@ class _Client(Client):
         """Drop the connection with what is still unsent."""
         if isinstance(self._transport, TcpTransport) and self._transport._io_writer is not None:  # noqa: SLF001 - no public way to it
             self._transport._io_writer.transport.abort()  # noqa: SLF001
+
+
+def _leave_if_cancelled() -> None:
+    """Be cancelled now if that was asked for and got lost.
+
+    wait_for of Python 3.11 takes what comes together with a cancellation for the outcome, an error, too, and nats-py tries
+    again for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _sid(subscription: NatsSubscription) -> int:
@@ -222,7 +225,11 @@ async def nats_bus(
         )
     except nats.errors.Error as error:  # a server that is away is no error here: it is tried again by itself
         raise CannotStart(f"bus_address: {error}") from error
+    except asyncio.CancelledError:
+        client.cut()
+        raise
     try:
+        _leave_if_cancelled()
         yield bus
     finally:
         with suppress(RuntimeError, TimeoutError):  # nats-py writes what is pending, even to a closed connection

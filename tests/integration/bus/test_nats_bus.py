@@ -135,6 +135,33 @@ async def test_a_server_that_is_down_at_first_is_waited_for(nats: NatsServer) ->
         await using
 
 
+async def test_whenever_it_is_given_up_while_it_is_tried_again_it_ends() -> None:
+    """wait_for of Python 3.11 may lose a cancellation, and nats-py never stops trying."""
+    greeted = asyncio.Event()
+
+    def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del reader
+        writer.write(b"INFO {}\r\n")
+        writer.transport.abort()
+        greeted.set()
+
+    async def use() -> None:
+        async with bus_at(address):
+            raise AssertionError("it is connected")
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        address = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for turns in range(20):  # of the loop: what it has come to by then is another each time
+            using = asyncio.create_task(use())
+            await greeted.wait()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            using.cancel()
+            done, _ = await asyncio.wait([using], timeout=5)
+            assert done, f"it goes on after {turns} turns"
+            greeted.clear()
+
+
 async def test_after_an_outage_it_is_back_with_its_subscriptions_and_says_that_payloads_may_be_lost(
     nats: NatsServer, bus_of_it: Bus
 ) -> None:
