@@ -11,14 +11,16 @@ from tertulia.chat.v1 import error_pb2
 from libs.rpc.errors import InvalidArgument
 
 _PATH = re.compile(r"Failed to parse (\w+) field: ")
-_PLACE = re.compile(r" at \"?[\w.]+\"?$")
+_PLACE = re.compile(r" at \w+(?:\.([\w.\[\]]+))?$")
 _UNKNOWN_FIELD = re.compile(
     r'Message type "[\w.]+" has no field named "(.*?)"(?: at "[\w.]*")?\.\s*Available Fields.*?"\[(.*)\]"', re.DOTALL
 )
 _OF_PYTHON = re.compile(
-    r"object of type|bytes-like|not iterable|not subscriptable|invalid literal|has no attribute|TypeError"
+    r"object of type|bytes-like|not iterable|not subscriptable|invalid literal|has no attribute|TypeError|unhashable type"
+    r"|must be in \[\] which is|Bool value"
 )
 _WRONG_KIND = "a value of another kind belongs here"
+_MAX_WORDS = 300
 
 
 def parse_json(data: bytes, message_class: type[Message]) -> bytes:
@@ -32,13 +34,19 @@ def parse_json(data: bytes, message_class: type[Message]) -> bytes:
     if not data.strip():
         return message.SerializeToString()
     try:
-        fields = json.loads(data.decode(), object_pairs_hook=_once)
+        fields = json.loads(
+            data.decode("utf-8-sig"), object_pairs_hook=_once
+        )  # some tools begin with a byte order mark
     except json.JSONDecodeError as error:
         _refuse(name, f"it is no JSON: {error.msg}, line {error.lineno}, column {error.colno}")
     except _Twice as error:
         _refuse(name, f"the field {str(error)!r} is there twice")
-    except (ValueError, RecursionError):  # no UTF-8, numbers of 5,000 digits, a thousand brackets
-        _refuse(name, "it is no JSON in UTF-8, or too deeply nested")
+    except UnicodeDecodeError:
+        _refuse(name, "it is no JSON in UTF-8")
+    except RecursionError:
+        _refuse(name, "it is too deeply nested")
+    except ValueError:  # Python reads no more than 4,300 digits
+        _refuse(name, "a number in it has more digits than any field takes")
     if not isinstance(fields, dict):
         _refuse(name, "it must be a JSON object")
     try:
@@ -65,8 +73,10 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _why(words: str) -> str:
     """protobuf's words without Python's."""
-    path = ".".join(_PATH.findall(words))
-    what = _PLACE.sub("", words.rsplit(" field: ", 1)[-1].rstrip("."))
+    words = words.rstrip(".")
+    place = _PLACE.search(words)
+    path = max((place and place[1]) or "", ".".join(_PATH.findall(words)), key=len)  # either may end above the field
+    what = _PLACE.sub("", words.rsplit(" field: ", 1)[-1])
     if unknown := _UNKNOWN_FIELD.search(words):
         name, there_are = unknown.groups()
         what = f"there is no field {name!r}; there are {there_are.replace(chr(39), '')}"
@@ -76,4 +86,6 @@ def _why(words: str) -> str:
 
 
 def _refuse(name: str, why: str) -> NoReturn:
+    if len(why) > _MAX_WORDS:  # a client's own value is quoted
+        why = f"{why[:_MAX_WORDS]}…"
     raise InvalidArgument(f"the request is no {name}: {why}", error_pb2.ERROR_REASON_FRAME_INVALID) from None

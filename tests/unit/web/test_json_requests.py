@@ -23,17 +23,24 @@ def test_of_nothing_the_empty_message_is_made() -> None:
     ("request_class", "data", "why"),
     [
         (SEND, b"{", "it is no JSON: Expecting property name enclosed in double quotes, line 1, column 2"),
-        (SEND, b"\xff", "it is no JSON in UTF-8, or too deeply nested"),
-        (SEND, b"[" * 2_000, "it is no JSON in UTF-8, or too deeply nested"),
+        (SEND, b"\xff", "it is no JSON in UTF-8"),
+        (SEND, b"[" * 2_000, "it is too deeply nested"),
+        (SEND, b'{"afterSeq": %s}' % (b"9" * 5_000), "a number in it has more digits than any field takes"),
         (SEND, b"7", "it must be a JSON object"),
         (SEND, b"[]", "it must be a JSON object"),
         (SEND, b'{"channelId": "a", "channelId": "b"}', "the field 'channelId' is there twice"),
         (SEND, b'{"channelId": 7}', "channelId: a value of another kind belongs here"),
         (SEND, b'{"afterSeq": "x"}', "afterSeq: a value of another kind belongs here"),
-        (SEND, b'{"afterSeq": 1.5}', "Couldn't parse integer: 1.5"),
+        (SEND, b'{"afterSeq": 1.5}', "afterSeq: Couldn't parse integer: 1.5"),
+        (SEND, b'{"afterSeq": true}', "afterSeq: a value of another kind belongs here"),
         (
             SEND,
             b'{"message": {"mentionedUserIds": [1]}}',
+            "message.mentionedUserIds: a value of another kind belongs here",
+        ),
+        (
+            SEND,
+            b'{"message": {"mentionedUserIds": {}}}',
             "message.mentionedUserIds: a value of another kind belongs here",
         ),
         (SEND, b'{"message": {"text": "\\ud800"}}', "message.text: Unpaired surrogate"),
@@ -48,6 +55,12 @@ def test_of_nothing_the_empty_message_is_made() -> None:
             "hello.positions.logId: a value of another kind belongs here",
         ),
         (
+            session_pb2.ListenRequest,
+            b'{"hello": {"positions": [{}, {"seq": 1.5}]}}',
+            "hello.positions[1].seq: Couldn't parse integer: 1.5",
+        ),
+        (channel_pb2.CreateChannelRequest, b'{"kind": []}', "kind: a value of another kind belongs here"),
+        (
             channel_pb2.CreateChannelRequest,
             b'{"kind": "X"}',
             "kind: Invalid enum value X for enum type tertulia.chat.v1.ChannelKind",
@@ -59,3 +72,15 @@ def test_what_is_wrong_is_said(request_class: type[Message], data: bytes, why: s
         parse_json(data, request_class)
     assert refused.value.message == f"the request is no {request_class.DESCRIPTOR.full_name}: {why}"
     assert refused.value.reason == error_pb2.ERROR_REASON_FRAME_INVALID
+
+
+def test_a_value_that_is_quoted_is_not_said_back_as_a_whole() -> None:
+    for value in (b'"%s"' % (b"9" * 5_000), b"9" * 4_000):
+        with pytest.raises(InvalidArgument) as refused:
+            parse_json(b'{"afterSeq": %s}' % value, SEND)
+        assert "afterSeq: " in refused.value.message
+        assert len(refused.value.message) < 500
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert parse_json(b'\xef\xbb\xbf{"channelId": "cafe"}', SEND) == parse_json(b'{"channelId": "cafe"}', SEND)
