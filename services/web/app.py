@@ -1,14 +1,14 @@
 """The ASGI application: which part answers which path."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.errors import InvalidArgument, Unimplemented
-from services.web.answers import refuse
-from services.web.headers import API_HEADERS
+from services.web.answers import refuse, refuse_method
+from services.web.headers import API_HEADERS, adding
 from services.web.lines import Lines
 from services.web.methods import Method
 
@@ -19,12 +19,18 @@ _GRPC_WEB = {"application/grpc-web", "application/grpc-web+proto", "application/
 _UNARY_TYPES = {*_PLAIN_JSON, "application/proto", *_GRPC_WEB}
 _STREAM_TYPES = {"application/connect+json", "application/connect+proto", *_GRPC_WEB}
 _ACCEPTED_ENCODINGS = {b"accept-encoding", b"connect-accept-encoding", b"grpc-accept-encoding"}
+_READING = {"GET", "HEAD"}  # of pages; whatever else is asked for is meant to be a call
 _PREFLIGHT_SECONDS = 7_200  # what browsers keep at most
 _REQUEST_HEADERS = [
     "authorization",
+    "connect-accept-encoding",
+    "connect-content-encoding",
     "connect-protocol-version",
     "connect-timeout-ms",
+    "content-encoding",
     "content-type",
+    "grpc-accept-encoding",
+    "grpc-encoding",
     "grpc-timeout",
     "tertulia-correlation-id",
     "tertulia-user",
@@ -53,16 +59,22 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if path.startswith(_API_PREFIX):
-            await self._api(self._methods.get(path), scope, receive, _with_headers(send))
+        if (plain := self._plain.get(path)) is not None:
+            await plain(scope, receive, send)
+        elif path.startswith(_API_PREFIX) or scope["method"] not in _READING:
+            await self._api(self._methods.get(path), scope, receive, adding(API_HEADERS, send))
         else:
-            await self._plain.get(path, self._pages)(scope, receive, send)
+            await self._pages(scope, receive, send)
 
     async def _api(self, method: Method | None, scope: Scope, receive: Receive, send: Send) -> None:
-        content_type = _content_type(scope)
+        content_type = _header(scope, b"content-type")
         if method is None:
             await refuse(_unknown(scope["path"]), send, status=404)
-        elif method.server_streaming and (scope["method"] == "GET" or content_type in _PLAIN_JSON):
+        elif scope["method"] not in (allowed := _allowed(method)):
+            await refuse_method(allowed, send)
+        elif (encoding := _encoding(scope)) and (method.server_streaming or content_type in _GRPC_WEB):
+            await refuse(_not_unpacked(encoding), send, status=415)
+        elif _in_lines(method) and (scope["method"] == "GET" or content_type in _PLAIN_JSON):
             await self._lines.serve(method, scope, receive, send)
         elif content_type not in (_STREAM_TYPES if method.server_streaming else _UNARY_TYPES):
             await refuse(_not_spoken(content_type), send, status=415)
@@ -84,17 +96,9 @@ def with_cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
     )
 
 
-def _with_headers(send: Send) -> Send:
-    async def with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *API_HEADERS]}
-        await send(message)
-
-    return with_headers
-
-
-def _content_type(scope: Scope) -> str:
-    value = next((value.decode() for name, value in scope["headers"] if name == b"content-type"), "")
+def _header(scope: Scope, wanted: bytes) -> str:
+    """Without parameters, in lower case; "": there is none."""
+    value = next((value.decode() for name, value in scope["headers"] if name == wanted), "")
     return value.partition(";")[0].strip().lower()
 
 
@@ -106,15 +110,39 @@ def _for_connect(scope: Scope, content_type: str) -> Scope:
     return {**scope, "headers": headers}
 
 
+def _encoding(scope: Scope) -> str:
+    """Of the whole body; "": none."""
+    encoding = _header(scope, b"content-encoding")
+    return "" if encoding == "identity" else encoding
+
+
+def _in_lines(method: Method) -> bool:
+    """What `curl` sends is one request, so it cannot be a stream."""
+    return method.server_streaming and not method.client_streaming
+
+
+def _allowed(method: Method) -> Sequence[str]:
+    """The methods of HTTP; an EventSource can only GET."""
+    return ("GET", "POST") if _in_lines(method) else ("POST",)
+
+
 def _unknown(path: str) -> Unimplemented:
     return Unimplemented(f"no method {path!r}; the protos list them", error_pb2.ERROR_REASON_METHOD_UNKNOWN)
 
 
 def _not_spoken(content_type: str) -> InvalidArgument:
     return InvalidArgument(
-        f"{content_type or 'no content type'!r} is not spoken here; send application/json, or a client of Connect or gRPC-Web. "
-        "gRPC itself is for the gateway, and a stream in Connect is application/connect+json",
+        f"{f'content-type {content_type!r}' if content_type else 'a body without content-type'} is not spoken here; send "
+        "application/json, or use a client of Connect or gRPC-Web. gRPC itself is for the gateway, and a stream in Connect is "
+        "application/connect+json",
         error_pb2.ERROR_REASON_METHOD_UNKNOWN,
+    )
+
+
+def _not_unpacked(encoding: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"content-encoding {encoding!r} is for unary calls in JSON or Connect; send this request as it is",
+        error_pb2.ERROR_REASON_FRAME_INVALID,
     )
 
 

@@ -1,10 +1,12 @@
 """What connectrpc encodes and decodes with: the door passes bytes on, so only JSON is ever parsed."""
 
+import zlib
 from typing import NamedTuple, cast
 
 from connectrpc.codec import Codec
+from connectrpc.compression.gzip import GzipCompression
 from google.protobuf.message import Message
-from tertulia.chat.v1 import session_pb2
+from tertulia.chat.v1 import error_pb2, session_pb2
 
 from libs.rpc.errors import InvalidArgument
 from services.web.errors import to_connect_error
@@ -17,6 +19,23 @@ class Encoded(NamedTuple):
 
     message_class: type[Message]
     data: bytes
+
+
+class Gzip(GzipCompression):
+    """What requests may be packed with; their size once unpacked is limited."""
+
+    def decompress(self, data: bytes | bytearray | memoryview, read_max_bytes: int | None = None) -> bytes:
+        try:
+            return super().decompress(data, read_max_bytes)
+        except (zlib.error, EOFError):
+            raise to_connect_error(_no_gzip()) from None
+
+
+def _no_gzip() -> InvalidArgument:
+    return InvalidArgument(
+        "the request says that it is gzip and is none, or not all of it; send it as it is, or compress it as a whole",
+        error_pb2.ERROR_REASON_FRAME_INVALID,
+    )
 
 
 class BinaryCodec(Codec[Encoded, bytes]):

@@ -9,13 +9,24 @@ from connectrpc.request import RequestContext
 from connectrpc.server import ConnectASGIApplication, Endpoint
 
 from services.web.api import Api
-from services.web.codecs import BinaryCodec, Encoded, JsonCodec
+from services.web.codecs import BinaryCodec, Encoded, Gzip, JsonCodec
 from services.web.errors import with_reason
 from services.web.methods import Method
 from services.web.upstream import credentials
 
 Context: TypeAlias = "RequestContext[Any, Any]"  # connectrpc speaks of messages; ours are bytes of them
 Info: TypeAlias = "MethodInfo[Any, Any]"
+
+
+class _Reasons:
+    """An interceptor that gives reasons to what connectrpc refuses by itself."""
+
+    async def on_start(self, _context: Context) -> None:
+        """There is nothing to keep."""
+
+    async def on_end(self, _token: None, _context: Context, error: Exception | None, /) -> None:
+        if error is not None:
+            raise with_reason(error)
 
 
 class ConnectApi(ConnectASGIApplication[Api]):
@@ -27,12 +38,14 @@ class ConnectApi(ConnectASGIApplication[Api]):
         super().__init__(
             service=api,
             endpoints=lambda api: {method.path: _endpoint(api, method) for method in methods},
+            interceptors=[_Reasons()],
             read_max_bytes=max_request_bytes,
+            compressions=[Gzip()],
             codecs=[BinaryCodec(), codec],
         )
 
     async def _handle_error(self, exc: Exception, *rest: Any) -> bool:
-        """connectrpc's own, with a reason for what it refuses by itself."""
+        """connectrpc's own, with a reason for what it refuses before an interceptor sees it: a bad timeout."""
         return await super()._handle_error(with_reason(exc), *rest)
 
 

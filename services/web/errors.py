@@ -15,7 +15,15 @@ from google.protobuf import any_pb2, json_format
 from protobuf.wkt import Any, Struct
 from tertulia.chat.v1 import error_pb2
 
-from libs.rpc.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted, TertuliaError, Unimplemented, internal
+from libs.rpc.errors import (
+    DeadlineExceeded,
+    Internal,
+    InvalidArgument,
+    ResourceExhausted,
+    TertuliaError,
+    Unimplemented,
+    internal,
+)
 from libs.rpc.status import to_status
 from libs.runtime.logs import correlation_id
 
@@ -47,9 +55,10 @@ _OWN_REFUSALS: Mapping[Code, Callable[[str], TertuliaError]] = {
     Code.RESOURCE_EXHAUSTED: lambda words: ResourceExhausted(words, error_pb2.ERROR_REASON_LIMIT_REACHED),
     Code.UNIMPLEMENTED: lambda words: Unimplemented(words, error_pb2.ERROR_REASON_METHOD_UNKNOWN),
     Code.DEADLINE_EXCEEDED: lambda words: DeadlineExceeded(words, error_pb2.ERROR_REASON_DEADLINE_EXCEEDED),
+    Code.INTERNAL: lambda words: Internal(words, error_pb2.ERROR_REASON_FRAME_INVALID),
 }
 """Of what connectrpc refuses by itself: a body that is too large once it is unpacked, a timeout that is no number, a compression
-that it does not know."""
+that it does not know, an envelope that says it is compressed where nothing was agreed on (INTERNAL, as gRPC has it)."""
 
 
 class _Detail(ErrorDetail):

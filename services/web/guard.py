@@ -1,8 +1,8 @@
 """What every request passes before anything looks at it: limits, readable headers, and an end to stalled writes."""
 
 import asyncio
-from collections.abc import Collection, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Collection
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from connectrpc.errors import ConnectError
@@ -14,9 +14,8 @@ from libs.rpc.errors import DeadlineExceeded, ResourceExhausted, TertuliaError, 
 from libs.runtime.logs import correlation_id
 from services.web.answers import refuse
 from services.web.errors import to_connect_error
+from services.web.headers import Headers, adding
 from services.web.stats import Stats
-
-Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 _LOOK_SECONDS = 1.0  # how late a stalled write may be noticed
 _RETRY_MS = 2_000
@@ -48,7 +47,6 @@ class _Exchange:
     __slots__ = (
         "_bytes_left",
         "_deadline",
-        "_headers",
         "_receive",
         "_send",
         "_task",
@@ -57,10 +55,9 @@ class _Exchange:
         "write_began",
     )
 
-    def __init__(self, receive: Receive, send: Send, headers: Headers, limits: Limits, *, endless: bool) -> None:
+    def __init__(self, receive: Receive, send: Send, limits: Limits, *, endless: bool) -> None:
         self._receive = receive
         self._send = send
-        self._headers = headers
         self._bytes_left = limits.bytes
         self._deadline = None if endless else asyncio.get_running_loop().time() + limits.seconds
         """None: the body is here, or is a stream: what is waited for is not late."""
@@ -90,7 +87,6 @@ class _Exchange:
             raise Stalled
         if message["type"] == "http.response.start":
             self.started = True
-            message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
         self.write_began = asyncio.get_running_loop().time()
         await self._send(message)
         self.write_began = 0.0
@@ -103,12 +99,11 @@ class _Exchange:
 
 
 class Guard:
-    """An ASGI application around another. `headers` go with every response."""
+    """An ASGI application around another."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, headers: Headers, stats: Stats) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, stats: Stats) -> None:
         self._app = app
         self._limits = limits
-        self._headers = headers
         self._stats = stats
         self._open: set[_Exchange] = set()
         self._empty = asyncio.Event()
@@ -121,8 +116,7 @@ class Guard:
         correlation_id.set(correlation)
         exchange = _Exchange(
             receive,
-            send,
-            [*self._headers, (CORRELATION_KEY.encode(), correlation.encode())],
+            adding([(CORRELATION_KEY.encode(), correlation.encode())], send),
             self._limits,
             endless=scope["path"] in self._limits.endless,
         )

@@ -1,15 +1,42 @@
 """The security headers: of every response, and the content security policy of pages."""
 
-from services.web.guard import Headers
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from services.web.settings import WebSettings, words
+
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 _HSTS_SECONDS = 365 * 24 * 3600
 _NO_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
+def adding(headers: Headers, send: Send) -> Send:
+    """`send` for a response that has these headers, too."""
+
+    async def add(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *headers]}
+        await send(message)
+
+    return add
+
+
+def with_headers(app: ASGIApp, headers: Headers) -> ASGIApp:
+    """The application, each of its responses with these headers."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, adding(headers, send))
+
+    return application
+
+
 def common_headers(settings: WebSettings) -> Headers:
     """With every response."""
     headers = [
+        (b"server", b"tertulia"),  # else granian says its name, and an attacker knows whose faults to try
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),  # a log-in link must not travel on
         (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),

@@ -20,7 +20,7 @@ from services.web.codecs import JsonCodec
 from services.web.endpoints import ConnectApi
 from services.web.event_json import FrameJson
 from services.web.guard import Guard, Limits
-from services.web.headers import common_headers, page_policy
+from services.web.headers import common_headers, page_policy, with_headers
 from services.web.lines import Lines
 from services.web.methods import public_methods
 from services.web.pages import BUILT_CLIENT, Pages
@@ -70,7 +70,7 @@ async def run(settings: WebSettings, stop: asyncio.Event) -> None:
             settings.stall_seconds,
             endless={method.path for method in methods if method.client_streaming},
         )
-        guard = Guard(application, limits, common_headers(settings), stats)
+        guard = Guard(application, limits, stats)
         async with (
             metrics_served(settings.metrics_listen, registry),
             running(streams.watch_over(), guard.watch_over(), carriers.run()),
@@ -87,7 +87,7 @@ async def run(settings: WebSettings, stop: asyncio.Event) -> None:
 def _around(guard: Guard, settings: WebSettings) -> ASGIApp:
     app = with_cors(guard, words(settings.allowed_origins))
     hosts = words(settings.allowed_hosts)
-    return TrustedHostMiddleware(app, hosts) if hosts else app
+    return with_headers(TrustedHostMiddleware(app, hosts) if hosts else app, common_headers(settings))
 
 
 def _roots(path: Path | None) -> bytes:

@@ -5,11 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
-from tertulia.chat.v1 import error_pb2
 from tertulia.tokens import MAX_USER_TOKEN_SECONDS, Secret
 
-from libs.rpc.errors import FieldsInvalid, FieldViolation, Unimplemented
-from services.web.answers import answer_json, refuse
+from libs.rpc.errors import FieldsInvalid, FieldViolation
+from services.web.answers import answer_json, refuse, refuse_method
 
 
 def plain_paths(
@@ -49,7 +48,7 @@ def _tokens(secret: Secret) -> ASGIApp:
     async def tokens(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         if request.method != "POST":
-            await refuse(Unimplemented("POST this", error_pb2.ERROR_REASON_METHOD_UNKNOWN), send, status=405)
+            await refuse_method(("POST",), send)
             return
         user_id = _user_id(await request.body())
         if not user_id:

@@ -1,8 +1,11 @@
 """Unary calls through the door: plain JSON as `curl` sends it, and the clients of Connect and gRPC-Web."""
 
+import gzip
+import json
 import secrets
+import struct
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyqwest
 import pytest
@@ -26,6 +29,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
+UNARY = "/tertulia.chat.v1.UserService/GetUser"
 H2 = pyqwest.HTTPVersion.HTTP2
 
 
@@ -45,6 +49,11 @@ def info(
 GET_USER = info("UserService", "GetUser", user_pb2.GetUserRequest, user_pb2.GetUserResponse, StreamType.UNARY)
 LISTEN = info("SessionService", "Listen", session_pb2.ListenRequest, session_pb2.ServerFrame, StreamType.SERVER_STREAM)
 OPEN = info("SessionService", "Open", session_pb2.ClientFrame, session_pb2.ServerFrame, StreamType.BIDI_STREAM)
+
+
+def envelope(message: bytes, flags: int = 0) -> bytes:
+    """A message of a Connect stream."""
+    return struct.pack(">BI", flags, len(message)) + message
 
 
 def bearer(user_id: str) -> dict[str, str]:
@@ -114,6 +123,54 @@ async def test_an_error_has_its_code_and_its_reason_in_every_protocol(door: Door
     assert reason == "USER_NOT_FOUND"
 
 
+@pytest.mark.parametrize("protocol", [ProtocolType.CONNECT, ProtocolType.GRPC_WEB])
+async def test_a_stream_that_is_refused_ends_with_the_code_and_the_reason(door: Door, protocol: ProtocolType) -> None:
+    async with ConnectClient(door.url, codec=google_protobuf_json_codec(), protocol=protocol) as client:
+        frames = client.execute_server_stream(
+            request=session_pb2.ListenRequest(), method=LISTEN, headers={"authorization": "Bearer nonsense"}
+        )
+        with pytest.raises(ConnectError) as caught:
+            await until_caught_up(frames)
+    assert caught.value.code is Code.UNAUTHENTICATED
+    [detail] = caught.value.details
+    assert error_details_pb2.ErrorInfo.FromString(detail.message_bytes).reason == "TOKEN_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "code", "reason"),
+    [
+        (envelope(b"{}"), {"connect_timeout_ms": "300"}, "deadline_exceeded", "DEADLINE_EXCEEDED"),
+        (envelope(b"{}"), {"connect_content_encoding": "lzma"}, "unimplemented", "METHOD_UNKNOWN"),
+        (envelope(b"{}", flags=1), {}, "internal", "FRAME_INVALID"),
+        (envelope(b"{}", flags=4), {}, "invalid_argument", "FRAME_INVALID"),
+        (envelope(b'{"helo": {}}'), {}, "invalid_argument", "FRAME_INVALID"),
+        (b"\0\x7f\xff\xff\xff", {}, "resource_exhausted", "LIMIT_REACHED"),
+        (b"", {}, "unimplemented", "METHOD_UNKNOWN"),
+    ],
+    ids=["timeout", "compression", "packed for nothing", "flags", "misspelt", "too large", "empty"],
+)
+async def test_what_a_connect_stream_is_refused_for_stands_in_its_end(
+    room: Room, body: bytes, headers: dict[str, str], code: str, reason: str
+) -> None:
+    path = "/tertulia.chat.v1.SessionService/Listen"
+    answer = await room.ann.post(path, body, content_type="application/connect+json", **headers)
+    assert answer.status == 200
+    error = end_of(answer.body)["error"]
+    assert error["message"]
+    [info] = error["details"]
+    assert (error["code"], info["type"], info["debug"]["reason"]) == (code, "google.rpc.ErrorInfo", reason)
+
+
+def end_of(stream: bytes) -> Any:
+    """The last envelope, which ends the stream."""
+    while True:
+        flags, length = struct.unpack(">BI", stream[:5])
+        message, stream = stream[5 : 5 + length], stream[5 + length :]
+        if flags & 2:
+            assert stream == b"", "nothing comes after the end"
+            return json.loads(message)
+
+
 async def test_the_session_itself_works_over_http2(room: Room) -> None:
     async def client_frames() -> AsyncIterator[session_pb2.ClientFrame]:
         yield session_pb2.ClientFrame(hello=session_pb2.Hello())
@@ -149,7 +206,7 @@ async def test_a_server_acts_for_a_user_and_a_user_for_nobody_else(room: Room) -
         (b"[" * 100_000, "no tertulia.chat.v1.GetUserRequest"),
         (b"\xff\xfe", "UTF-8"),
         (b'{"userId": "\\ud800"}', "no tertulia.chat.v1.GetUserRequest"),
-        (b"9" * 10_000, "no tertulia.chat.v1.GetUserRequest"),
+        (b'{"userId": %s}' % (b"9" * 5_000), "more digits than any field takes"),
     ],
     ids=["cut", "misspelt", "wrong type", "deep", "no utf-8", "surrogate", "digits"],
 )
@@ -159,16 +216,56 @@ async def test_json_that_is_no_request_is_refused_with_a_reason(door: Door, body
     assert says in answer.json()["message"]
 
 
-async def test_an_unknown_method_is_not_found(door: Door) -> None:
-    answer = await Http(door.url, user_token("ann")).call("UserService/Guess")
+@pytest.mark.parametrize(
+    "path",
+    [f"{UNARY.rpartition('/')[0]}/Guess", "/tertulia.chat.v1.GuessService/Guess", "/grpc.health.v1.Health/Check"],
+)
+async def test_an_unknown_method_is_not_found(door: Door, path: str) -> None:
+    answer = await Http(door.url, user_token("ann")).post(path, b"{}")
     assert (answer.status, answer.json()["code"], answer.reason) == (404, "unimplemented", "METHOD_UNKNOWN")
+    assert path in answer.json()["message"]
 
 
-@pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto", "application/grpc-web-text"])
+@pytest.mark.parametrize("path", [UNARY, "/tertulia.chat.v1.SessionService/Open"])
+async def test_what_is_called_by_post_says_so_to_everything_else(door: Door, path: str) -> None:
+    for answer in (
+        await Http(door.url).get(path),
+        await Http(door.url).get(path, content_type="application/json"),
+        await Http(door.url).preflight(path),
+    ):
+        assert (answer.status, answer.headers["allow"], answer.reason) == (405, "POST", "METHOD_UNKNOWN")
+        assert answer.json()["message"] == "use POST here"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/grpc", "application/grpc+proto", "application/grpc-web-text", ""]
+)
 async def test_what_the_door_does_not_speak_is_said(door: Door, content_type: str) -> None:
     answer = await Http(door.url).call("UserService/GetUser", content_type=content_type)
     assert answer.status == 415
-    assert answer.json()["message"]
+    assert content_type in answer.json()["message"]
+    assert "send application/json" in answer.json()["message"]
+
+
+async def test_a_request_may_be_compressed_where_connect_has_it(room: Room) -> None:
+    packed = gzip.compress(json.dumps({"userId": room.names[1]}).encode())
+    answer = await room.ann.post(UNARY, packed, content_encoding="gzip")
+    assert answer.json()["user"]["userId"] == room.names[1]
+    for spoilt in (b"{}", packed[:-1]):
+        refused = await room.ann.post(UNARY, spoilt, content_encoding="gzip")
+        assert (refused.status, refused.reason) == (400, "FRAME_INVALID")
+        assert "send it as it is" in refused.json()["message"]
+    unknown = await room.ann.post(UNARY, packed, content_encoding="br")
+    assert (unknown.status, unknown.json()["code"]) == (501, "unimplemented")
+    assert unknown.json()["message"] == "unknown compression: 'br': supported encodings are gzip"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/connect+json", "application/grpc-web+json"])
+async def test_a_request_is_not_compressed_as_a_whole_where_its_messages_are(room: Room, content_type: str) -> None:
+    path = "/tertulia.chat.v1.SessionService/Listen"
+    answer = await room.ann.post(path, gzip.compress(b"{}"), content_encoding="gzip", content_type=content_type)
+    assert (answer.status, answer.reason) == (415, "FRAME_INVALID")
+    assert "send this request as it is" in answer.json()["message"]
 
 
 async def test_a_deadline_of_the_client_is_kept(door: Door) -> None:
