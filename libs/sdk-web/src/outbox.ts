@@ -12,6 +12,7 @@ import type { Tabs } from "./tabs.js";
 
 const RETRY_BASE_MS = 300;
 const RETRY_CAP_MS = 15_000;
+const UNKEPT = 2 ** 52; // places of what the browser would not keep: after all that it has kept
 
 export interface Draft {
   readonly channelId: string;
@@ -25,6 +26,7 @@ export class Outbox {
   /** All that is not in the log so far, in the order in which it was said. */
   readonly entries: ReadonlySignal<readonly Pending[]> = this.#entries;
   #lanes = new Set<string>(); // channels with a message on its way
+  #unkept = 0; // how many could not be kept: they last as long as the page
   #wakes = new Set<() => void>();
   #stop = new AbortController();
 
@@ -34,22 +36,30 @@ export class Outbox {
     private readonly tabs: Tabs,
     private readonly seen: (channelId: string) => number,
   ) {
-    tabs.onOutboxChanged(() => void this.#reload());
-    tabs.onLeading(() => void this.#reload());
+    tabs.onOutboxChanged(() => void this.open());
+    tabs.onLeading(() => void this.open());
   }
 
-  /** Take up what an earlier visit left. */
+  /** Take up what an earlier visit left, or another tab has added, sent or dropped. Never throws. */
   async open(): Promise<void> {
-    await this.#reload();
+    const kept = await this.storage.pending().catch(() => undefined);
+    if (kept !== undefined) {
+      const here = this.#entries.value.filter(({ order, seq }) => seq !== undefined || order >= UNKEPT);
+      const isHere = new Set(here.map(({ order }) => order));
+      this.#entries.value = [...here, ...kept.filter(({ order }) => !isHere.has(order))].sort(
+        (a, b) => a.order - b.order,
+      );
+    }
+    this.#sendAll();
   }
 
   close(): void {
     this.#stop.abort();
   }
 
-  /** Say something. It is kept first, and sent when there is a connection. */
+  /** Say something. It is kept first, if the browser keeps anything, and sent when there is a connection. */
   async send({ channelId, text, replyToSeq = 0, mentions = [] }: Draft): Promise<Pending> {
-    const pending = await this.storage.add({
+    const said = {
       channelId,
       clientId: randomId(),
       afterSeq: this.seen(channelId),
@@ -57,6 +67,10 @@ export class Outbox {
       replyToSeq,
       mentions,
       createTimeMs: Date.now(),
+    };
+    const pending = await this.storage.add(said).catch(() => {
+      this.#unkept += 1;
+      return { ...said, order: UNKEPT + this.#unkept };
     });
     this.#entries.value = [...this.#entries.value, pending];
     this.tabs.tellOutboxChanged();
@@ -71,9 +85,9 @@ export class Outbox {
     this.#sendAll();
   }
 
-  /** Do not send it after all. Too late when it is on its way. */
+  /** Do not send it after all. Too late when it is on its way. Throws where it cannot be taken out of what is kept. */
   async drop(pending: Pending): Promise<void> {
-    await this.storage.remove(pending.order);
+    if (pending.order < UNKEPT) await this.storage.remove(pending.order);
     this.#forget(pending.order);
     this.tabs.tellOutboxChanged();
   }
@@ -96,8 +110,15 @@ export class Outbox {
   }
 
   #sendAll(): void {
-    if (!this.tabs.leading) return;
-    for (const { channelId } of this.#entries.value) if (!this.#lanes.has(channelId)) void this.#runLane(channelId);
+    const channels = new Set(
+      this.#entries.value.filter((entry) => this.#isToSend(entry)).map(({ channelId }) => channelId),
+    );
+    for (const channelId of channels) if (!this.#lanes.has(channelId)) void this.#runLane(channelId);
+  }
+
+  /** The tab that leads sends what all of them have kept; what could not be kept only this one knows. */
+  #isToSend({ refusal, seq, order }: Pending): boolean {
+    return refusal === undefined && seq === undefined && (this.tabs.leading || order >= UNKEPT);
   }
 
   async #runLane(channelId: string): Promise<void> {
@@ -105,9 +126,7 @@ export class Outbox {
     const backoff = new Backoff(RETRY_BASE_MS, RETRY_CAP_MS);
     try {
       while (!this.#stop.signal.aborted) {
-        const next = this.#entries.value.find(
-          (entry) => entry.channelId === channelId && entry.refusal === undefined && entry.seq === undefined,
-        );
+        const next = this.#entries.value.find((entry) => entry.channelId === channelId && this.#isToSend(entry));
         if (next === undefined) return;
         const error = await this.#try(next);
         if (error === undefined) backoff.reset();
@@ -128,7 +147,7 @@ export class Outbox {
         afterSeq: BigInt(afterSeq),
         message: { text, replyToSeq: BigInt(replyToSeq), mentionedUserIds: [...mentions] },
       });
-      await this.storage.remove(entry.order);
+      await this.storage.remove(entry.order).catch(() => {}); // sent again by the next visit, and said once
       this.#update({ ...entry, seq: Number(seq) });
       if (this.seen(channelId) >= Number(seq)) this.onLog(channelId, this.seen(channelId), []);
       this.tabs.tellOutboxChanged();
@@ -152,7 +171,7 @@ export class Outbox {
   }
 
   async #replace(entry: Pending): Promise<void> {
-    await this.storage.replace(entry);
+    await this.storage.replace(entry).catch(() => {}); // the next visit finds out anew
     this.#update(entry);
     this.tabs.tellOutboxChanged();
   }
@@ -163,17 +182,6 @@ export class Outbox {
 
   #forget(order: number): void {
     this.#entries.value = this.#entries.value.filter((had) => had.order !== order);
-  }
-
-  /** Another tab has added, sent or dropped something. */
-  async #reload(): Promise<void> {
-    const kept = await this.storage.pending();
-    const sent = this.#entries.value.filter((entry) => entry.seq !== undefined);
-    const isSent = new Set(sent.map(({ order }) => order));
-    this.#entries.value = [...sent, ...kept.filter(({ order }) => !isSent.has(order))].sort(
-      (a, b) => a.order - b.order,
-    );
-    this.#sendAll();
   }
 }
 

@@ -30,13 +30,14 @@ export class SharedTabs implements Tabs {
     this.#channel = new BroadcastChannel(name);
     navigator.locks
       .request(name, { signal: this.#stop.signal }, () => {
-        this.#leading = true;
-        for (const then of this.#onLeading) then();
+        this.#lead();
         return new Promise<void>((resolve) => {
           this.#release = resolve;
         });
       })
-      .catch(() => {}); // closed while waiting
+      .catch(() => {
+        if (!this.#stop.signal.aborted) this.#lead(); // where a frame may keep nothing there are no locks, and nothing is shared
+      });
   }
 
   get leading(): boolean {
@@ -53,6 +54,11 @@ export class SharedTabs implements Tabs {
 
   onOutboxChanged(then: () => void): void {
     this.#channel.addEventListener("message", then);
+  }
+
+  #lead(): void {
+    this.#leading = true;
+    for (const then of this.#onLeading) then();
   }
 
   close(): void {

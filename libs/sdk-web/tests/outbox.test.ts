@@ -1,11 +1,15 @@
 import { Code } from "@connectrpc/connect";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { ChannelKind, receiptOf } from "../src/index.js";
 import { MemoryStorage } from "../src/storage.js";
 import { refusal } from "./fake_refusals.js";
 import { opened, texts, until, world } from "./world.js";
 
 const here = world();
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
 
 function plaza() {
   return here.server.room("plaza", ChannelKind.GROUP, "ann", "bob");
@@ -90,6 +94,24 @@ describe("the outbox", () => {
     await until(() => second.outbox.entries.value.length === 0);
     expect(said()).toEqual(["before the reload"]);
     expect(await second.storage.pending()).toEqual([]);
+  });
+
+  test("sends what the browser will not keep, and drops it", async () => {
+    vi.stubGlobal("indexedDB", {
+      open: () => {
+        throw new DOMException("cookies are blocked", "SecurityError");
+      },
+    });
+    plaza();
+    const ann = await here.join("ann", { keep: true });
+    const conversation = await opened(ann, "plaza");
+    here.server.before.set("SendMessage", [() => Promise.reject(refusal(Code.PermissionDenied, "BLOCKED", "no"))]);
+    const refused = await conversation.send({ text: "refused" });
+    for (const text of ["one", "two"]) await conversation.send({ text });
+    await until(() => texts(conversation).length === 2 && ann.outbox.entries.value.length === 1);
+    await ann.outbox.drop(refused);
+    expect(ann.outbox.entries.value).toEqual([]);
+    expect(said()).toEqual(["one", "two"]);
   });
 
   test("gets a new token when the old one has expired, for a send as well as for the stream", async () => {
