@@ -65,6 +65,8 @@ export class TertuliaClient {
   #open = new Set<Conversation>();
   #onMessage = new Set<OnMessage>();
   #snapshots: ReturnType<typeof setInterval> | undefined;
+  #kept: readonly MyChannel[] | undefined; // in the last snapshot
+  #closed = new AbortController();
   #running: Promise<void> | undefined;
   #restored = signal(false);
   #snapshot: Snapshot | undefined;
@@ -107,9 +109,11 @@ export class TertuliaClient {
     if (this.#running !== undefined) return;
     this.#running = this.#restore().then(() => this.#listener.run());
     if (typeof addEventListener === "function") {
-      addEventListener("online", this.#nudge);
-      addEventListener("offline", this.#dropped);
-      document.addEventListener("visibilitychange", this.#nudge);
+      const untilClosed = { signal: this.#closed.signal };
+      addEventListener("online", () => this.#listener.nudge(), untilClosed);
+      addEventListener("offline", () => this.#listener.restart(), untilClosed);
+      if (typeof document !== "undefined")
+        document.addEventListener("visibilitychange", () => this.#listener.nudge(), untilClosed);
     }
     this.#snapshots = setInterval(() => this.#keepSnapshot(), SNAPSHOT_EVERY_MS);
   }
@@ -129,11 +133,7 @@ export class TertuliaClient {
 
   /** Let go of everything. What was not sent is kept for the next visit. */
   async close(): Promise<void> {
-    if (typeof removeEventListener === "function") {
-      removeEventListener("online", this.#nudge);
-      removeEventListener("offline", this.#dropped);
-      if (typeof document !== "undefined") document.removeEventListener("visibilitychange", this.#nudge);
-    }
+    this.#closed.abort();
     clearInterval(this.#snapshots);
     this.#listener.close();
     this.outbox.close();
@@ -146,8 +146,9 @@ export class TertuliaClient {
     this.storage.close();
   }
 
-  /** Forget on this device what the user said and saw. */
+  /** Forget on this device what the user said and saw. Close the client then: what it shows later is kept again. */
   async forget(): Promise<void> {
+    clearInterval(this.#snapshots);
     await this.storage.clear();
   }
 
@@ -281,7 +282,7 @@ export class TertuliaClient {
   async #restore(): Promise<void> {
     this.#snapshot = await this.storage.snapshot().catch(() => undefined);
     for (const user of this.#snapshot?.people ?? []) this.people.note(user);
-    await this.outbox.open().catch(() => {});
+    await this.outbox.open();
   }
 
   async #hello(): Promise<Partial<Pick<ListenRequest, "hello" | "watchUserIds">>> {
@@ -341,9 +342,9 @@ export class TertuliaClient {
     }
     for (const { timeline, members, channelId } of this.#open) {
       timeline.onHead(this.seen(channelId));
-      if (members.list.peek().size > 0) members.load().catch(() => {});
+      members.refresh().catch(() => {});
     }
-    void this.people.askForPresence();
+    this.people.nudge();
   }
 
   #onDisconnect(): void {
@@ -379,7 +380,7 @@ export class TertuliaClient {
     for (const event of events) {
       const message = messageFrom(event);
       if (message !== undefined && message.author !== this.me.peek())
-        for (const listener of this.#onMessage) listener(channel, message);
+        for (const listener of this.#onMessage) tellOf(channel, message, listener);
     }
   }
 
@@ -401,19 +402,22 @@ export class TertuliaClient {
   }
 
   #keepSnapshot(): void {
-    if (this.connection.peek().state !== "online") return;
-    const channels = this.inbox.all.peek().slice(0, SNAPSHOT_CHANNELS);
+    const all = this.inbox.all.peek();
+    if (this.connection.peek().state !== "online" || all === this.#kept) return;
+    this.#kept = all;
+    const channels = all.slice(0, SNAPSHOT_CHANNELS);
     this.storage.keepSnapshot({ channels, people: this.people.known() }).catch(() => {});
     for (const conversation of this.#open) conversation.keep();
   }
+}
 
-  #nudge = (): void => {
-    this.#listener.nudge();
-  };
-
-  #dropped = (): void => {
-    this.#listener.restart();
-  };
+/** The fault of an application's listener is told where its other faults are, and does not end the stream. */
+function tellOf(channel: MyChannel, message: Message, listener: OnMessage): void {
+  try {
+    listener(channel, message);
+  } catch (thrown) {
+    (globalThis.reportError ?? console.error)(thrown); // Node has no reportError
+  }
 }
 
 function changesWhoMayWrite({ content }: Event): boolean {

@@ -14,11 +14,14 @@ const FITS_A_PAGE = 40;
 const KEPT_FOR_NEXT_VISIT = 40;
 
 export class Conversation {
+  readonly channelId: string;
   readonly timeline: Timeline;
   readonly members: Members;
   /** The user had read up to here when the conversation was opened; 0: there was nothing unread. */
   readonly unreadAfterSeq: number;
-  #typedAt = 0;
+  #unreadAtOpen: number;
+  #large: boolean;
+  #typedAt = 0; // 0: nobody was told, or that it ended
 
   constructor(
     private readonly client: TertuliaClient,
@@ -31,10 +34,6 @@ export class Conversation {
     this.#unreadAtOpen = unreadCount(channel);
     this.#large = channel.memberCount > MAX_RECEIPT_MEMBERS;
   }
-
-  readonly channelId: string;
-  #unreadAtOpen: number;
-  #large: boolean;
 
   /**
    * Fetch what is shown first: the first unread message, or the newest. Never throws; the view tells of errors. What an earlier

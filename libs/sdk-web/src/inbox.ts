@@ -76,6 +76,7 @@ export class Inbox {
 
   /** Fragments may have been joined, so order means nothing across fields: what others stand on goes first. */
   onFrame(frame: ServerFrame): void {
+    if (frame.slices.length === 0 && frame.notices.length === 0) return; // a heartbeat
     batch(() => {
       const ranges = rangesByLog(frame);
       for (const { notice } of frame.notices) if (notice.case === "welcome") this.#onWelcome(notice.value);

@@ -62,8 +62,10 @@ export class Listener {
       const end = await this.#session();
       this.audience.onDisconnect();
       if (this.#stop.signal.aborted) break;
-      error = this.#forGood(end);
-      if (error !== undefined) break;
+      if (!end.transient) {
+        error = end;
+        break;
+      }
       if (Date.now() - begun > STABLE_MS) backoff.reset();
       this.connection.value = { state: "offline", browser: !isOnline() };
       await sleep(backoff.next() + end.retryAfterMs, this.#stop.signal, (wake) => {
@@ -73,7 +75,7 @@ export class Listener {
     this.connection.value = { state: "ended", error };
   }
 
-  /** The device has a network again, or was woken: try at once. A stream that is there must show that it lives. */
+  /** The device has a network again, or was woken: wait no longer for the next attempt. */
   nudge(): void {
     this.#wake();
   }
@@ -136,10 +138,6 @@ export class Listener {
     if (goodbye.code === GoodbyeCode.TOKEN_EXPIRED && !this.tokens.refused(token))
       return new TertuliaError(goodbye.message || "the token has expired", Code.Unauthenticated, "TOKEN_EXPIRED");
     return goodbye.reconnect ? AGAIN : new TertuliaError(goodbye.message, Code.FailedPrecondition, "SESSION_ENDED");
-  }
-
-  #forGood(end: TertuliaError): TertuliaError | undefined {
-    return end.transient ? undefined : end;
   }
 }
 

@@ -13,24 +13,34 @@ const MAX_MEMBERS = 2_000; // a panel shows no more; search finds the rest
 
 export class Members {
   readonly #list = signal<ReadonlyMap<string, Member>>(new Map());
+  /** Empty until `load` was answered. */
   readonly list: ReadonlySignal<ReadonlyMap<string, Member>> = this.#list;
+  #wanted = false;
+  #loaded = false;
+  #collectors = new Set<Event[]>();
 
   constructor(
     private readonly rpc: Rpc,
     private readonly channelId: string,
   ) {}
 
-  /** Ask the server. Throws what the call throws. */
+  /** Ask the server. Events that come meanwhile may be newer than its pages. Throws what the call throws. */
   async load(): Promise<void> {
-    const found = new Map<string, Member>();
-    let pageToken = "";
-    do {
-      const page = await this.rpc.channels.listMembers({ channelId: this.channelId, pageSize: PAGE, pageToken });
-      for (const wire of page.members)
-        found.set(wire.userId, ahead(memberFrom(wire), this.#list.value.get(wire.userId)));
-      pageToken = page.nextPageToken;
-    } while (pageToken !== "" && found.size < MAX_MEMBERS);
-    this.#list.value = found;
+    this.#wanted = true;
+    const since: Event[] = [];
+    this.#collectors.add(since);
+    try {
+      const found = await this.#all();
+      this.#loaded = true;
+      this.#list.value = since.reduce(changed, found);
+    } finally {
+      this.#collectors.delete(since);
+    }
+  }
+
+  /** There is a connection again: ask anew, if somebody asked before. Throws what the call throws. */
+  async refresh(): Promise<void> {
+    if (this.#wanted) await this.load();
   }
 
   /** A member's position moved; positions never go back. */
@@ -41,27 +51,45 @@ export class Members {
   }
 
   onRanges(ranges: readonly Range[]): void {
-    for (const { events } of ranges) for (const event of events ?? []) this.#onEvent(event);
+    const events = ranges
+      .flatMap(({ events = [] }) => events)
+      .filter(({ content }) => content.case === "membershipChange");
+    if (events.length === 0) return;
+    for (const collector of this.#collectors) collector.push(...events);
+    if (this.#loaded) this.#list.value = events.reduce(changed, this.#list.value);
   }
 
-  #onEvent({ content, seq }: Event): void {
-    if (content.case !== "membershipChange") return;
-    const { addedUserIds, removedUserIds, roleChanges } = content.value;
-    const list = new Map(this.#list.value);
-    for (const userId of removedUserIds) list.delete(userId);
-    for (const userId of addedUserIds)
-      if (!list.has(userId))
-        list.set(userId, { userId, role: MemberRole.MEMBER, readSeq: Number(seq), deliveredSeq: Number(seq) });
-    for (const { userId, role } of roleChanges) {
-      const member = list.get(userId);
-      if (member !== undefined) list.set(userId, { ...member, role });
-    }
-    this.#list.value = list;
+  async #all(): Promise<ReadonlyMap<string, Member>> {
+    const found = new Map<string, Member>();
+    let pageToken = "";
+    do {
+      const page = await this.rpc.channels.listMembers({ channelId: this.channelId, pageSize: PAGE, pageToken });
+      for (const wire of page.members)
+        found.set(wire.userId, ahead(memberFrom(wire), this.#list.value.get(wire.userId)));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "" && found.size < MAX_MEMBERS);
+    return found;
   }
 
   #set(member: Member): void {
     this.#list.value = new Map(this.#list.value).set(member.userId, member);
   }
+}
+
+/** The members after an event; a change that they have in them already changes nothing. */
+function changed(members: ReadonlyMap<string, Member>, { content, seq }: Event): ReadonlyMap<string, Member> {
+  if (content.case !== "membershipChange") return members;
+  const { addedUserIds, removedUserIds, roleChanges } = content.value;
+  const now = new Map(members);
+  for (const userId of removedUserIds) now.delete(userId);
+  for (const userId of addedUserIds)
+    if (!now.has(userId))
+      now.set(userId, { userId, role: MemberRole.MEMBER, readSeq: Number(seq), deliveredSeq: Number(seq) });
+  for (const { userId, role } of roleChanges) {
+    const member = now.get(userId);
+    if (member !== undefined) now.set(userId, { ...member, role });
+  }
+  return now;
 }
 
 /** Who has a message: of the others, who have read it, and whom it has reached without being read. */

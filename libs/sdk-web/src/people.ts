@@ -1,6 +1,7 @@
 /** Who the people are and who is here: asked for when somebody looks, and kept. */
 
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { errorFrom } from "./errors.js";
 import type { Presence as WirePresence } from "./gen/tertulia/chat/v1/session_pb.js";
 import { type User, userFrom } from "./models.js";
 import type { Rpc } from "./rpc.js";
@@ -8,7 +9,7 @@ import type { Rpc } from "./rpc.js";
 const AT_ONCE = 4; // profiles are asked for one by one, so many at a time
 const MAX_WATCHED = 1_000; // ListenRequest.watch_user_ids
 const PRESENCE_PAGE = 100; // GetPresenceRequest.user_ids
-/** People whom the stream does not follow (it follows those that were named when it opened) are asked for so often. */
+/** What is not pushed is asked for so often: presence of those who were not named when the stream opened, lost profiles. */
 const ASK_MS = 20_000;
 
 export interface Presence {
@@ -23,13 +24,14 @@ export class People {
   #profiles = new Map<string, Signal<User>>();
   #presences = new Map<string, Signal<Presence>>();
   #queue: string[] = [];
+  #unanswered: string[] = [];
   #asking = 0;
   #followed: ReadonlySet<string> = new Set();
   #wanted = new Map<string, number>();
   #timer: ReturnType<typeof setInterval>;
 
   constructor(private readonly rpc: Rpc) {
-    this.#timer = setInterval(() => void this.askForPresence(), ASK_MS);
+    this.#timer = setInterval(() => this.nudge(), ASK_MS);
   }
 
   close(): void {
@@ -68,11 +70,18 @@ export class People {
       try {
         const { user } = await this.rpc.users.getUser({ userId });
         if (user !== undefined) this.note(userFrom(user));
-      } catch {
-        // the id is shown instead; the next visit asks again
+      } catch (thrown) {
+        if (errorFrom(thrown).transient) this.#unanswered.push(userId); // the id is shown meanwhile
       }
     }
     this.#asking -= 1;
+  }
+
+  /** Ask for what was not answered, and for who is here. */
+  nudge(): void {
+    this.#queue.push(...this.#unanswered.splice(0));
+    for (let asking = this.#asking; asking < AT_ONCE; asking += 1) void this.#ask();
+    void this.askForPresence();
   }
 
   // --- presence -----------------------------------------------------------------------------------------------------

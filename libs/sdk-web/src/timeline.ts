@@ -109,8 +109,16 @@ export class Timeline {
   /** There is a connection, and the log reaches this far: what did not come by now will not come by itself. */
   onHead(seq: number): void {
     this.#wanted = Math.max(this.#wanted, seq);
-    if (this.#position === undefined && this.#view.value.error !== undefined) void this.#again();
-    else void this.#fill();
+    this.retry();
+  }
+
+  /** What could not be loaded may be loaded now: the window by itself, more before or after it when it is asked for. */
+  retry(): void {
+    if (this.#view.value.error !== undefined) {
+      if (this.#position === undefined) return void this.#again();
+      this.#view.value = { ...this.#view.value, error: undefined };
+    }
+    void this.#fill();
   }
 
   /** The newest messages that are known, to be kept for the next visit. */

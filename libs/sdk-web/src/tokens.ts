@@ -1,5 +1,11 @@
+import { Code } from "@connectrpc/connect";
+import { TertuliaError } from "./errors.js";
+
 /** Answers with a new token from the application's back end, which has seen who is asking. */
 export type TokenProvider = () => Promise<string>;
+
+/** The application's back end may never answer; then it is asked again, as when it fails. */
+const ASK_MS = 15_000;
 
 /**
  * The token in use, and a new one when a server would not have it. The browser's clock is not asked: it may be wrong.
@@ -19,7 +25,7 @@ export class Tokens {
   async get(): Promise<string> {
     if (this.#token !== undefined) return this.#token;
     if (this.#provider === undefined) throw new TypeError("no token");
-    this.#asking ??= this.#provider().finally(() => {
+    this.#asking ??= inTime(this.#provider()).finally(() => {
       this.#asking = undefined;
     });
     this.#token = await this.#asking;
@@ -40,9 +46,12 @@ export class Tokens {
     this.#token = undefined;
     return true;
   }
+}
 
-  /** The token that was handed out last. */
-  get current(): string {
-    return this.#token ?? "";
-  }
+function inTime(token: Promise<string>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new TertuliaError("no token came in time", Code.DeadlineExceeded, ""));
+    const timer = setTimeout(late, ASK_MS);
+    token.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

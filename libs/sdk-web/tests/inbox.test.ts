@@ -1,5 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { Code } from "@connectrpc/connect";
+import { describe, expect, test, vi } from "vitest";
 import { ChannelKind, MemberRole, type MyChannel, type TertuliaClient, unreadCount } from "../src/index.js";
+import { refusal } from "./fake_refusals.js";
 import { channel, online, until, world } from "./world.js";
 
 const { GROUP, DIRECT, BROADCAST } = ChannelKind;
@@ -132,6 +134,35 @@ describe("the inbox", () => {
     await ann.setRole(room.id, "bob", MemberRole.OPERATOR);
     await until(() => channel(bob, "news").permissions.send);
     await expectFreshEqualsLive(bob);
+  });
+
+  test("goes on when a listener of the application's fails, and says so", async () => {
+    const reported = vi.fn();
+    vi.stubGlobal("reportError", reported);
+    const room = here.server.room("plaza", GROUP, "ann", "bob");
+    const ann = await here.join("ann");
+    ann.onMessage(() => {
+      throw new TypeError("Illegal constructor");
+    });
+    const heard: string[] = [];
+    ann.onMessage((_, { original }) => heard.push(original.text));
+    for (const text of ["one", "two"]) here.server.say(room, "bob", text);
+    await until(() => unreadCount(channel(ann, "plaza")) === 2);
+    expect(heard).toEqual(["one", "two"]);
+    expect(reported).toHaveBeenCalledTimes(2);
+    expect(here.server.calls.filter((call) => call === "Listen ann")).toHaveLength(1);
+    vi.unstubAllGlobals();
+  });
+
+  test("asks again, when the connection is back, for a name that it could not get", async () => {
+    here.server.names.set("bob", "Bob B.");
+    here.server.before.set("GetUser", [() => Promise.reject(refusal(Code.Unavailable, "UNAVAILABLE"))]);
+    const ann = await here.join("ann");
+    const profile = ann.people.profile("bob");
+    await ann.search("somebody"); // the answer of which comes after the refusal
+    expect(profile.value.name).toBe("");
+    here.server.cut();
+    await until(() => profile.value.name === "Bob B.");
   });
 
   test("names who one talks to, and whether they are here", async () => {

@@ -154,6 +154,19 @@ describe("a timeline", () => {
     expect(timeline.view.value.error).toBeUndefined();
   });
 
+  test("forgets, when the connection is back, that a page could not be had", async () => {
+    plaza(100);
+    const ann = await here.join("ann");
+    ann.markRead("plaza", 101, 100);
+    const { timeline } = await opened(ann, "plaza");
+    here.server.before.set("ListMessages", [() => Promise.reject(new Error("no"))]);
+    await timeline.loadOlder();
+    expect(timeline.view.value.error).toBeDefined();
+    here.server.cut();
+    await until(() => timeline.view.value.error === undefined);
+    expect(timeline.view.value.messages.length).toBeLessThan(100);
+  });
+
   test("shows what the last visit kept where no server answers, and never instead of its answer (I6)", async () => {
     const room = plaza(2);
     const first = await here.join("ann", { keep: true });
