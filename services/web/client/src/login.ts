@@ -4,6 +4,7 @@
  */
 
 import type { TokenProvider } from "@tertulia/sdk-web";
+import { forgetTab, keep, kept } from "./keep.ts";
 
 export interface Login {
   readonly userId: string;
@@ -20,11 +21,12 @@ export interface Config {
 
 const USER = "tertulia.user";
 const TOKEN = "tertulia.token";
+const ASK_MS = 10_000; // for the server, or the page around the frame, to answer
 /** The widget's frame: the page around it speaks by messages. */
 export const EMBEDDED = new URLSearchParams(location.search).has("embedded");
 
 export async function loadConfig(): Promise<Config> {
-  const answer = await fetch("/config.json")
+  const answer = await fetch("/config.json", { signal: AbortSignal.timeout(ASK_MS) })
     .then((response) => (response.ok ? response.json() : {}))
     .catch(() => ({}));
   const { imageHosts, development } = answer as Partial<Config>;
@@ -34,25 +36,26 @@ export async function loadConfig(): Promise<Config> {
 /** Undefined: nobody said who it is. */
 export async function login(config: Config): Promise<Login | undefined> {
   if (EMBEDDED) return embedded();
-  takeFragment();
-  const userId = sessionStorage.getItem(USER);
-  const token = sessionStorage.getItem(TOKEN);
-  if (userId === null || token === null) return undefined;
+  const userId = kept("sessionStorage", USER);
+  const token = kept("sessionStorage", TOKEN);
+  if (userId === undefined || token === undefined) return undefined;
   return { userId, token: renewing(token, config.development ? () => developmentToken(userId) : undefined) };
 }
 
+/** Forget the token, and what was begun and not sent. */
 export function logout(): void {
-  sessionStorage.removeItem(USER);
-  sessionStorage.removeItem(TOKEN);
+  forgetTab();
 }
 
-function takeFragment(): void {
+/** Take user and token out of a log-in link. Before anything that may take time: they are to be seen as briefly as can be. */
+export function takeLink(): void {
   const fragment = new URLSearchParams(location.hash.slice(1));
   const user = fragment.get("user");
   const token = fragment.get("token");
   if (user === null || token === null) return;
-  sessionStorage.setItem(USER, user);
-  sessionStorage.setItem(TOKEN, token);
+  if (kept("sessionStorage", USER) !== user) forgetTab(); // drafts are somebody else's
+  keep("sessionStorage", USER, user);
+  keep("sessionStorage", TOKEN, token);
   history.replaceState(history.state, "", location.pathname + location.search);
 }
 
@@ -65,7 +68,7 @@ function renewing(first: string, renew: TokenProvider | undefined): TokenProvide
     if (token !== undefined) return token;
     if (renew === undefined) return first; // refused once more, which ends the session clearly
     const fresh = await renew();
-    sessionStorage.setItem(TOKEN, fresh);
+    keep("sessionStorage", TOKEN, fresh);
     return fresh;
   };
 }
@@ -77,18 +80,34 @@ async function developmentToken(userId: string): Promise<string> {
   return ((await response.json()) as { token: string }).token;
 }
 
-/** The page around the frame answers each request for a token, and says who the person is. */
+/** The page around the frame says who the person is, and gets a token whenever one is wanted. */
 async function embedded(): Promise<Login> {
-  const ask = () =>
-    new Promise<{ userId: string; token: string }>((resolve) => {
-      const listen = ({ data, source }: MessageEvent) => {
-        if (source !== parent || data?.type !== "tertulia.token") return;
-        removeEventListener("message", listen);
-        resolve(data);
-      };
-      addEventListener("message", listen);
-      parent.postMessage({ type: "tertulia.ask" }, "*"); // says nothing but that somebody asks
-    });
-  const { userId, token } = await ask();
-  return { userId, token: renewing(token, async () => (await ask()).token) };
+  for (;;) {
+    try {
+      const { userId, token } = await askPage();
+      return { userId, token: renewing(token, async () => (await askPage()).token) };
+    } catch {
+      // it could not get a token so far
+    }
+  }
+}
+
+function askPage(): Promise<{ userId: string; token: string }> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      removeEventListener("message", listen);
+    };
+    const listen = ({ data, source }: MessageEvent) => {
+      if (source !== parent || data?.type !== "tertulia.token") return;
+      end();
+      resolve(data);
+    };
+    const timer = setTimeout(() => {
+      end();
+      reject(new Error("the page around the frame gave no token"));
+    }, ASK_MS);
+    addEventListener("message", listen);
+    parent.postMessage({ type: "tertulia.ask" }, "*"); // says nothing but that somebody asks
+  });
 }

@@ -2,7 +2,7 @@
 
 import { TertuliaClient } from "@tertulia/sdk-web";
 import { render } from "preact";
-import { EMBEDDED, loadConfig, login, logout } from "./login.ts";
+import { EMBEDDED, loadConfig, login, logout, takeLink } from "./login.ts";
 import { theme, wear } from "./state.ts";
 import "./style/base.css";
 import "./style/inbox.css";
@@ -11,11 +11,12 @@ import "./style/message.css";
 import "./style/composer.css";
 import "./style/dialogs.css";
 import "./style/details.css";
-import { language, speak, t } from "./text/index.ts";
+import { language, t } from "./text/index.ts";
 import { Root } from "./ui/app.tsx";
 
 async function main(): Promise<void> {
-  speak(language.value);
+  takeLink();
+  document.documentElement.lang = language.value;
   wear(theme.value);
   const page = document.getElementById("app");
   if (page === null) return;
@@ -26,9 +27,9 @@ async function main(): Promise<void> {
   const client = new TertuliaClient(who);
   client.start();
   const signOut = async () => {
-    await client.forget();
-    await client.close();
     logout();
+    await client.forget().catch(() => {}); // who cannot be asked to forget has kept nothing
+    await client.close();
     location.replace(location.pathname);
   };
   addEventListener("pagehide", () => void client.close());
@@ -53,7 +54,7 @@ function listenForTheme(): void {
   document.documentElement.classList.add("embedded");
   addEventListener("message", ({ data, source }: MessageEvent) => {
     if (source !== parent || data?.type !== "tertulia.theme") return;
-    for (const [name, value] of Object.entries(data.variables as Record<string, string>))
+    for (const [name, value] of Object.entries((data.variables ?? {}) as Record<string, string>))
       if (name.startsWith("--tertulia-")) document.documentElement.style.setProperty(name, value);
   });
 }

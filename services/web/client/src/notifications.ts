@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { contentOf, type TertuliaClient } from "@tertulia/sdk-web";
+import { keep, kept } from "./keep.ts";
 import { EMBEDDED } from "./login.ts";
 import { select, selected } from "./state.ts";
 import { nameOf, titleOf } from "./ui/names.ts";
@@ -11,12 +12,12 @@ const KEPT = "tertulia.notify";
 /** A widget's frame may not ask; the page around it is somebody else's. */
 export const canNotify = !EMBEDDED && "Notification" in globalThis;
 export const notifying = signal(
-  canNotify && Notification.permission === "granted" && localStorage.getItem(KEPT) === "yes",
+  canNotify && Notification.permission === "granted" && kept("localStorage", KEPT) === "yes",
 );
 
 export async function notify(wanted: boolean): Promise<void> {
   notifying.value = wanted && (await Notification.requestPermission()) === "granted";
-  localStorage.setItem(KEPT, notifying.value ? "yes" : "no");
+  keep("localStorage", KEPT, notifying.value ? "yes" : "no");
 }
 
 /** Tell of what others say. Answers how to stop. */
@@ -29,11 +30,19 @@ export function tellOfMessages(client: TertuliaClient): () => void {
     if (!notifying.peek() || isSeen || !isWanted) return;
     const author = nameOf(client, message.author);
     const title = channel.peer === "" ? `${author} – ${titleOf(client, channel)}` : author;
-    const shown = new Notification(title, { body: text || customType, tag: channel.channelId, icon: "/icon.svg" });
+    show(title, text || customType, channel.channelId);
+  });
+}
+
+function show(title: string, body: string, channelId: string): void {
+  try {
+    const shown = new Notification(title, { body, tag: channelId, icon: "/icon.svg" });
     shown.onclick = () => {
       focus();
-      select(channel.channelId);
+      select(channelId);
       shown.close();
     };
-  });
+  } catch {
+    notifying.value = false; // Chrome on Android has the class, and no way to make one from a page
+  }
 }

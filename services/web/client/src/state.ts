@@ -4,6 +4,8 @@ import { computed, signal } from "@preact/signals";
 import { errorFrom, type TertuliaClient } from "@tertulia/sdk-web";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import { addressOf, channelIn } from "./address.ts";
+import { keep, kept } from "./keep.ts";
 import type { Config } from "./login.ts";
 import { t } from "./text/index.ts";
 
@@ -20,21 +22,17 @@ export function useApp(): App {
   return app;
 }
 
-// --- which channel: in the address, so that a reload and the back button do what they say ---------------------------
-
-const PREFIX = "#/c/";
+// --- which channel ------------------------------------------------------------------------------------------------
 
 const address = signal(location.hash);
 addEventListener("hashchange", () => {
   address.value = location.hash;
 });
 
-export const selected = computed(() =>
-  address.value.startsWith(PREFIX) ? decodeURIComponent(address.value.slice(PREFIX.length)) : "",
-);
+export const selected = computed(() => channelIn(address.value));
 
 export function select(channelId: string): void {
-  location.hash = channelId === "" ? "" : PREFIX + encodeURIComponent(channelId);
+  location.hash = addressOf(channelId);
   address.value = location.hash;
 }
 
@@ -95,11 +93,11 @@ export async function attempt(action: () => Promise<unknown>): Promise<boolean> 
 
 export type Theme = "system" | "light" | "dark";
 const KEPT_THEME = "tertulia.theme";
-export const theme = signal<Theme>((localStorage.getItem(KEPT_THEME) as Theme | null) ?? "system");
+export const theme = signal<Theme>((kept("localStorage", KEPT_THEME) as Theme | undefined) ?? "system");
 
 export function wear(chosen: Theme): void {
   theme.value = chosen;
-  localStorage.setItem(KEPT_THEME, chosen);
+  keep("localStorage", KEPT_THEME, chosen);
   if (chosen === "system") delete document.documentElement.dataset["theme"];
   else document.documentElement.dataset["theme"] = chosen;
 }

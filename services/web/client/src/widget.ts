@@ -23,14 +23,47 @@ const VARIABLES = ["--tertulia-accent", "--tertulia-accent-text", "--tertulia-fo
 const BUBBLE_PX = 60;
 const MARGIN_PX = 20;
 
+/** What screen readers say, where the script tag does not: by the language of the page. */
+const ENGLISH = { title: "Chat", label: "Open the chat" };
+const WORDS: Readonly<Record<string, typeof ENGLISH>> = {
+  es: { title: "Chat", label: "Abrir el chat" },
+  pt: { title: "Conversas", label: "Abrir as conversas" },
+};
+
 /** In a function, so that nothing of it is a global of the page. */
 function begin(): void {
   const script = document.currentScript ?? document.querySelector<HTMLScriptElement>('script[src*="/widget.js"]');
   const { src = "", dataset = {} as DOMStringMap } = (script ?? {}) as Partial<HTMLScriptElement>;
   const origin = new URL(src, location.href).origin;
+  const { title, label } = WORDS[document.documentElement.lang.slice(0, 2)] ?? ENGLISH;
 
+  const frame = frameNamed(dataset["title"] ?? title);
+  const bubble = bubbleNamed(dataset["label"] ?? label);
+  bubble.addEventListener("click", () => {
+    const isOpen = frame.style.display !== "none";
+    if (frame.src === "") frame.src = `${origin}/?embedded`; // the page pays for the chat when somebody opens it
+    frame.style.display = isOpen ? "none" : "block";
+    bubble.setAttribute("aria-expanded", String(!isOpen));
+    if (!isOpen) frame.focus();
+  });
+  addEventListener("message", ({ data, source, origin: sender }: MessageEvent) => {
+    if (source !== frame.contentWindow || sender !== origin || data?.type !== "tertulia.ask") return;
+    answer(frame, origin, dataset).catch(reportError); // the page's own fault; the frame asks again
+  });
+  document.body.append(frame, bubble);
+}
+
+/** Who the person is and how the page looks, for the frame. */
+async function answer(frame: HTMLIFrameElement, origin: string, dataset: DOMStringMap): Promise<void> {
+  const { userId = dataset["user"], token = async () => dataset["token"] } = window.tertulia ?? {};
+  const say = (message: object) => frame.contentWindow?.postMessage(message, origin);
+  say({ type: "tertulia.theme", variables: variables() });
+  say({ type: "tertulia.token", userId, token: await token() });
+}
+
+function frameNamed(title: string): HTMLIFrameElement {
   const frame = document.createElement("iframe");
-  frame.title = dataset["title"] ?? "Chat";
+  frame.title = title;
   frame.allow = "clipboard-write";
   wear(frame, {
     position: "fixed",
@@ -45,10 +78,13 @@ function begin(): void {
     display: "none",
     background: "Canvas",
   });
+  return frame;
+}
 
+function bubbleNamed(label: string): HTMLButtonElement {
   const bubble = document.createElement("button");
   bubble.type = "button";
-  bubble.setAttribute("aria-label", dataset["label"] ?? "Open the chat");
+  bubble.setAttribute("aria-label", label);
   bubble.setAttribute("aria-expanded", "false");
   wear(bubble, {
     position: "fixed",
@@ -67,26 +103,7 @@ function begin(): void {
     placeItems: "center",
   });
   bubble.append(drawing());
-
-  bubble.addEventListener("click", () => {
-    const isOpen = frame.style.display !== "none";
-    if (frame.src === "") frame.src = `${origin}/?embedded`; // the page pays for the chat when somebody opens it
-    frame.style.display = isOpen ? "none" : "block";
-    bubble.setAttribute("aria-expanded", String(!isOpen));
-    if (!isOpen) frame.focus();
-  });
-
-  addEventListener("message", async ({ data, source, origin: sender }: MessageEvent) => {
-    if (source !== frame.contentWindow || sender !== origin || data?.type !== "tertulia.ask") return;
-    const { token, userId } = window.tertulia ?? {};
-    const given = token === undefined ? dataset["token"] : await token();
-    frame.contentWindow?.postMessage(
-      { type: "tertulia.token", userId: userId ?? dataset["user"], token: given },
-      origin,
-    );
-    frame.contentWindow?.postMessage({ type: "tertulia.theme", variables: variables() }, origin);
-  });
-  document.body.append(frame, bubble);
+  return bubble;
 }
 
 function variables(): Record<string, string> {

@@ -1,6 +1,7 @@
 /** What the client says, in the language of the person. */
 
 import { computed, signal } from "@preact/signals";
+import { keep, kept } from "../keep.ts";
 import { en, type Words } from "./en.ts";
 import { es } from "./es.ts";
 import { pt } from "./pt.ts";
@@ -15,7 +16,7 @@ export const language = signal<Language>(first());
 
 export function speak(chosen: Language): void {
   language.value = chosen;
-  localStorage.setItem(KEPT, chosen);
+  keep("localStorage", KEPT, chosen);
   document.documentElement.lang = chosen;
 }
 
@@ -81,6 +82,6 @@ function daysAgo(ms: number): number {
 }
 
 function first(): Language {
-  const wanted = [localStorage.getItem(KEPT) ?? "", ...navigator.languages].map((tag) => tag.slice(0, 2));
+  const wanted = [kept("localStorage", KEPT) ?? "", ...navigator.languages].map((tag) => tag.slice(0, 2));
   return (wanted.find((tag) => tag in ALL) as Language | undefined) ?? "en";
 }
