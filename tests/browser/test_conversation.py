@@ -2,6 +2,7 @@
 
 import pytest
 import tertulia
+from playwright.async_api import expect
 from tertulia import ChannelKind
 from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 
@@ -51,6 +52,29 @@ async def test_two_people_talk_type_react_reply_edit_and_delete(stack: ServeStac
     await bob.page.reload()
     await bob.sees("hello alice")
     assert "dear bob" not in await bob.page.locator(".chat").inner_text(), "deleted text came back"
+
+
+async def test_the_keyboard_names_somebody_and_escape_leaves_one_thing_after_the_other(
+    stack: ServeStack, people: People
+) -> None:
+    await team(stack, "keys")
+    alice = await people.join("alice")
+    await alice.open("keys")
+    box = alice.box("keys")
+    await box.press_sequentially("look, @bo")
+    await alice.page.locator(".mention-list button", has_text="bob").wait_for()
+    await box.press("ArrowUp")
+    await alice.page.keyboard.press("Enter")
+    await expect(box).to_have_value("look, @bob ")
+    await box.press("Enter")
+    await (await alice.sees("look, @bob")).locator(".mention").wait_for()
+    await box.press("ArrowUp")
+    await expect(box).to_have_value("look, @bob")
+    await box.press("Escape")
+    await alice.page.locator(".above").wait_for(state="detached")
+    await expect(box).to_have_value("")
+    await box.press("Escape")
+    await box.wait_for(state="detached")
 
 
 async def test_what_is_said_offline_is_delivered_once_and_in_order(stack: ServeStack, people: People) -> None:

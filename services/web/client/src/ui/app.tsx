@@ -26,8 +26,8 @@ function Frame({ onSignOut }: { onSignOut: () => void }) {
   useEffect(() => tellOfMessages(client), []);
   useEffect(() => {
     const leave = (event: KeyboardEvent) => {
-      if (event.key === "Escape" && !event.defaultPrevented && document.querySelector("dialog[open]") === null)
-        select("");
+      if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
+      if (document.querySelector("dialog[open]") === null) select("");
     };
     addEventListener("keydown", leave);
     return () => removeEventListener("keydown", leave);

@@ -1,5 +1,6 @@
 import { ChannelKind, type MyChannel, type OpenChannel } from "@tertulia/sdk-web";
 import { useApp } from "../state.ts";
+import { t } from "../text/index.ts";
 import { Icon } from "./icons.tsx";
 import { isShown } from "./images.ts";
 
@@ -19,7 +20,7 @@ export function AvatarWithPresence({ userId, size = 40 }: { userId: string; size
   return (
     <span class="avatar-box">
       <Avatar userId={userId} size={size} />
-      {online && <span class="presence" />}
+      {online && <span class="presence" role="img" aria-label={t("online")} />}
     </span>
   );
 }

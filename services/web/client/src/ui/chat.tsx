@@ -1,7 +1,7 @@
 /** One conversation: who it is with, what was said, where one writes. */
 
 import { useSignal } from "@preact/signals";
-import { ChannelKind, type Conversation, type Message, type MyChannel } from "@tertulia/sdk-web";
+import { ChannelKind, type Conversation, type Message, type MyChannel, type TertuliaClient } from "@tertulia/sdk-web";
 import { useEffect, useState } from "preact/hooks";
 import { ask, attempt, details, dialog, select, sure, useApp } from "../state.ts";
 import { shortTimeOf, t } from "../text/index.ts";
@@ -74,56 +74,46 @@ function Head({ channel, conversation }: { channel: MyChannel; conversation: Con
   );
 }
 
-function itemsOf(channel: MyChannel, client: ReturnType<typeof useApp>["client"]): MenuItem[] {
-  const { channelId, kind, permissions, preferences } = channel;
+function itemsOf(channel: MyChannel, client: TertuliaClient): MenuItem[] {
+  const { channelId, kind } = channel;
+  const { muted, pinned } = channel.preferences;
   const prefer = (wish: Parameters<typeof client.prefer>[1]) => void attempt(() => client.prefer(channelId, wish));
-  const { muted, pinned } = preferences;
-  const items: MenuItem[] = [
+  return [
     { icon: "mute", label: t(muted ? "unmute" : "mute"), act: () => prefer({ muted: !muted }) },
     { icon: "pin", label: t(pinned ? "unpin" : "pin"), act: () => prefer({ pinned: !pinned }) },
+    ...(kind === ChannelKind.DIRECT ? [blocking(channel, client)] : ofManyPeople(channel, client)),
   ];
-  if (kind !== ChannelKind.DIRECT && permissions.manage) {
-    items.push({
-      icon: "people",
-      label: t("addPeople"),
-      act: () => (dialog.value = { kind: "add-members", channelId }),
-    });
-    items.push({
-      icon: "pencil",
-      label: t("rename"),
-      act: async () => {
-        const name = await ask({ words: t("groupName"), yes: t("save"), value: channel.name });
-        if (name) await attempt(() => client.rename(channelId, name));
-      },
-    });
+}
+
+function blocking(channel: MyChannel, client: TertuliaClient): MenuItem {
+  const { peer } = channel;
+  if (client.blocks.all.value.has(peer))
+    return { icon: "check", label: t("unblock"), act: () => void attempt(() => client.blocks.unblock(peer)) };
+  const block = async () => {
+    const name = titleOf(client, channel);
+    if (await sure(t("blockSure", { name }), t("block"))) await attempt(() => client.blocks.block(peer));
+  };
+  return { icon: "ban", label: t("block"), danger: true, act: block };
+}
+
+function ofManyPeople({ channelId, name, permissions }: MyChannel, client: TertuliaClient): MenuItem[] {
+  const addPeople = () => {
+    dialog.value = { kind: "add-members", channelId };
+  };
+  const rename = async () => {
+    const wanted = await ask({ words: t("groupName"), yes: t("save"), value: name });
+    if (wanted) await attempt(() => client.rename(channelId, wanted));
+  };
+  const leave = async () => {
+    if (!(await sure(t("leaveSure"), t("leave")))) return;
+    if (await attempt(() => client.leave(channelId))) select("");
+  };
+  const items: MenuItem[] = [];
+  if (permissions.manage) {
+    items.push({ icon: "people", label: t("addPeople"), act: addPeople });
+    items.push({ icon: "pencil", label: t("rename"), act: rename });
   }
-  if (kind === ChannelKind.DIRECT && client.blocks.all.value.has(channel.peer))
-    items.push({
-      icon: "check",
-      label: t("unblock"),
-      act: () => void attempt(() => client.blocks.unblock(channel.peer)),
-    });
-  else if (kind === ChannelKind.DIRECT)
-    items.push({
-      icon: "ban",
-      label: t("block"),
-      danger: true,
-      act: async () => {
-        const name = titleOf(client, channel);
-        if (await sure(t("blockSure", { name }), t("block"))) await attempt(() => client.blocks.block(channel.peer));
-      },
-    });
-  else
-    items.push({
-      icon: "exit",
-      label: t("leave"),
-      danger: true,
-      act: async () => {
-        if (!(await sure(t("leaveSure"), t("leave")))) return;
-        if (await attempt(() => client.leave(channelId))) select("");
-      },
-    });
-  return items;
+  return [...items, { icon: "exit", label: t("leave"), danger: true, act: leave }];
 }
 
 function Subtitle({ channel, conversation }: { channel: MyChannel; conversation: Conversation }) {

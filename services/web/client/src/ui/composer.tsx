@@ -7,7 +7,7 @@ import { attempt, useApp } from "../state.ts";
 import { t } from "../text/index.ts";
 import { draftOf, keepDraft } from "./drafts.ts";
 import { EmojiPicker } from "./emoji_picker.tsx";
-import { Icon } from "./icons.tsx";
+import { Icon, type IconName } from "./icons.tsx";
 import { type Mentioning, MentionList, mentionedIn, mentioningAt } from "./mentions.tsx";
 import { nameOf, titleOf } from "./names.ts";
 
@@ -23,6 +23,7 @@ interface Props {
 
 export function Composer({ channel, conversation, replyTo, editing }: Props) {
   const { client } = useApp();
+  const form = useRef<HTMLFormElement>(null);
   const box = useRef<HTMLTextAreaElement>(null);
   const draft = draftOf(channel.channelId);
   const text = useSignal(draft.peek());
@@ -54,6 +55,7 @@ export function Composer({ channel, conversation, replyTo, editing }: Props) {
   const submit = async () => {
     const words = text.value.trim();
     if (words === "") return;
+    mentioning.value = undefined;
     const people = new Map(
       [...conversation.members.list.peek().keys()].map((userId) => [userId, nameOf(client, userId)]),
     );
@@ -72,23 +74,22 @@ export function Composer({ channel, conversation, replyTo, editing }: Props) {
     if (!sent) write(words);
   };
 
+  const leave = () => {
+    editing.value = undefined;
+    replyTo.value = undefined;
+  };
+
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.isComposing) return; // Enter chooses a character there
-    if (event.key === "Enter" && !event.shiftKey) {
-      event.preventDefault();
-      void submit();
-    } else if (event.key === "Escape" && (edited ?? quoted)) {
-      editing.value = undefined;
-      replyTo.value = undefined;
-    } else if (event.key === "ArrowUp" && text.value === "" && edited === undefined) {
-      const mine = conversation.timeline.view
-        .peek()
-        .messages.findLast(({ author, state }) => author === client.me.peek() && !state.deleted);
-      if (mine !== undefined) {
-        editing.value = mine;
-        event.preventDefault();
-      }
-    }
+    const offered = form.current?.querySelectorAll<HTMLElement>(".mention-list button") ?? [];
+    if (event.key === "Enter" && !event.shiftKey) void submit();
+    else if (event.key === "Escape" && offered.length > 0) mentioning.value = undefined;
+    else if (event.key === "Escape" && (edited ?? quoted)) leave();
+    else if (event.key === "ArrowUp" && offered.length > 0) offered[offered.length - 1]?.focus();
+    else if (event.key === "ArrowUp" && text.value === "" && edited === undefined)
+      editing.value = lastOf(conversation, client.me.peek());
+    else return;
+    event.preventDefault();
   };
 
   const insert = (words: string, from = box.current?.selectionStart ?? text.value.length) => {
@@ -100,55 +101,38 @@ export function Composer({ channel, conversation, replyTo, editing }: Props) {
     });
   };
 
-  if (client.blocks.all.value.has(channel.peer))
-    return (
-      <p class="read-only">
-        {t("blocked", { name: nameOf(client, channel.peer) })}{" "}
-        <button
-          type="button"
-          class="button small"
-          onClick={() => void attempt(() => client.blocks.unblock(channel.peer))}
-        >
-          {t("unblock")}
-        </button>
-      </p>
-    );
+  if (client.blocks.all.value.has(channel.peer)) return <Blocked userId={channel.peer} />;
   if (!channel.permissions.send) return <p class="read-only">{t("cannotWrite")}</p>;
-  const above = edited ?? quoted;
+  const name = t("writeTo", { name: titleOf(client, channel) });
+  const does = edited ? t("save") : t("send");
   return (
     <form
+      ref={form}
       class="composer"
       onSubmit={(event) => {
         event.preventDefault();
         void submit();
       }}
     >
-      {above !== undefined && (
-        <div class="above">
-          <Icon name={edited ? "pencil" : "reply"} size={18} />
-          <span class="above-text">
-            <strong>{edited ? t("editing") : t("replyingTo", { name: nameOf(client, above.author) })}</strong>
-            <bdi>{contentOf(above).text}</bdi>
-          </span>
-          <button
-            type="button"
-            class="icon-button"
-            aria-label={t("cancel")}
-            onClick={() => {
-              editing.value = undefined;
-              replyTo.value = undefined;
-            }}
-          >
-            <Icon name="close" size={18} />
-          </button>
-        </div>
+      {edited !== undefined && <Above icon="pencil" title={t("editing")} message={edited} onCancel={leave} />}
+      {edited === undefined && quoted !== undefined && (
+        <Above
+          icon="reply"
+          title={t("replyingTo", { name: nameOf(client, quoted.author) })}
+          message={quoted}
+          onCancel={leave}
+        />
       )}
       <MentionList
         conversation={conversation}
         mentioning={mentioning}
-        onPick={(name, from) => {
-          insert(`@${name} `, from);
+        onPick={(picked, from) => {
+          insert(`@${picked} `, from);
           mentioning.value = undefined;
+        }}
+        onLeave={() => {
+          mentioning.value = undefined;
+          box.current?.focus();
         }}
       />
       <div class="composer-line">
@@ -158,8 +142,8 @@ export function Composer({ channel, conversation, replyTo, editing }: Props) {
           rows={1}
           dir="auto"
           maxLength={MAX_CHARACTERS}
-          aria-label={t("writeTo", { name: titleOf(client, channel) })}
-          placeholder={t("writeTo", { name: titleOf(client, channel) })}
+          aria-label={name}
+          placeholder={name}
           value={text.value}
           onInput={(event) => {
             const { value, selectionStart } = event.currentTarget;
@@ -170,13 +154,7 @@ export function Composer({ channel, conversation, replyTo, editing }: Props) {
           onBlur={() => conversation.typing(false)}
           onKeyDown={onKeyDown}
         />
-        <button
-          type="submit"
-          class="send"
-          aria-label={edited ? t("save") : t("send")}
-          title={t("send")}
-          disabled={text.value.trim() === ""}
-        >
+        <button type="submit" class="send" aria-label={does} title={does} disabled={text.value.trim() === ""}>
           <Icon name={edited ? "check" : "send"} />
         </button>
       </div>
@@ -185,4 +163,37 @@ export function Composer({ channel, conversation, replyTo, editing }: Props) {
       )}
     </form>
   );
+}
+
+/** What is edited or answered, and a way out of it. */
+function Above(props: { icon: IconName; title: string; message: Message; onCancel: () => void }) {
+  return (
+    <div class="above">
+      <Icon name={props.icon} size={18} />
+      <span class="above-text">
+        <strong>{props.title}</strong>
+        <bdi>{contentOf(props.message).text}</bdi>
+      </span>
+      <button type="button" class="icon-button" aria-label={t("cancel")} onClick={props.onCancel}>
+        <Icon name="close" size={18} />
+      </button>
+    </div>
+  );
+}
+
+function Blocked({ userId }: { userId: string }) {
+  const { client } = useApp();
+  return (
+    <p class="read-only">
+      {t("blocked", { name: nameOf(client, userId) })}{" "}
+      <button type="button" class="button small" onClick={() => void attempt(() => client.blocks.unblock(userId))}>
+        {t("unblock")}
+      </button>
+    </p>
+  );
+}
+
+/** What somebody said last, of what is loaded. */
+function lastOf({ timeline }: Conversation, userId: string): Message | undefined {
+  return timeline.view.peek().messages.findLast(({ author, state }) => author === userId && !state.deleted);
 }

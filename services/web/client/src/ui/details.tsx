@@ -1,6 +1,13 @@
 /** Who is in a channel, and what may be done with them. */
 
-import { ChannelKind, type Conversation, type Member, MemberRole, type MyChannel } from "@tertulia/sdk-web";
+import {
+  ChannelKind,
+  type Conversation,
+  type Member,
+  MemberRole,
+  type MyChannel,
+  type TertuliaClient,
+} from "@tertulia/sdk-web";
 import { useEffect } from "preact/hooks";
 import { VList } from "virtua";
 import { attempt, details, dialog, useApp } from "../state.ts";
@@ -86,11 +93,7 @@ function MemberRow({ member, channel }: { member: Member; channel: MyChannel }) 
   );
 }
 
-function itemsOf(
-  { userId, role }: Member,
-  channel: MyChannel,
-  client: ReturnType<typeof useApp>["client"],
-): MenuItem[] {
+function itemsOf({ userId, role }: Member, channel: MyChannel, client: TertuliaClient): MenuItem[] {
   const { channelId, kind, permissions } = channel;
   if (kind === ChannelKind.DIRECT || userId === client.me.value) return [];
   const items: MenuItem[] = [];

@@ -155,14 +155,14 @@ function Badges({ channel }: { channel: MyChannel }) {
       {(unread > 0 || markedUnread) && (
         <span class={muted ? "badge muted" : "badge"}>
           <span aria-hidden="true">{unread > 999 ? "999+" : unread || ""}</span>
-          <span class="unseen">{t("unread", { n: unread })}</span>
+          <span class="unseen">{unread > 0 ? t("unread", { n: unread }) : t("markedUnread")}</span>
         </span>
       )}
     </>
   );
 }
 
-type Wish = Parameters<ReturnType<typeof useApp>["client"]["prefer"]>[1];
+type Wish = Parameters<TertuliaClient["prefer"]>[1];
 
 function rowItems({ preferences }: MyChannel, prefer: (wish: Wish) => void): MenuItem[] {
   const { pinned, muted, markedUnread } = preferences;
@@ -207,7 +207,7 @@ function Skeleton() {
       {Array.from({ length: 6 }, (_, index) => (
         <div class="row" key={index}>
           <span class="bone round" />
-          <span class="bone line" />
+          <span class="bone" />
         </div>
       ))}
     </div>

@@ -5,6 +5,7 @@ import type { Conversation } from "@tertulia/sdk-web";
 import { useApp } from "../state.ts";
 import { t } from "../text/index.ts";
 import { Avatar } from "./avatar.tsx";
+import { step } from "./menu.tsx";
 import { nameOf } from "./names.ts";
 
 export interface Mentioning {
@@ -35,6 +36,7 @@ export function MentionList(props: {
   conversation: Conversation;
   mentioning: Signal<Mentioning | undefined>;
   onPick: (name: string, from: number) => void;
+  onLeave: () => void;
 }) {
   const { client } = useApp();
   const { value: at } = props.mentioning;
@@ -46,7 +48,15 @@ export function MentionList(props: {
     .slice(0, OFFERED);
   if (offered.length === 0) return null;
   return (
-    <ul class="mention-list" aria-label={t("members")}>
+    <ul
+      class="mention-list"
+      aria-label={t("members")}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape") return step(event, event.currentTarget);
+        event.preventDefault();
+        props.onLeave();
+      }}
+    >
       {offered.map((userId) => (
         <li key={userId}>
           <button type="button" onClick={() => props.onPick(nameOf(client, userId), at.from)}>

@@ -129,7 +129,8 @@ export function Popup({ id, anchor, label, role, children, onClose }: PopupProps
 
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
 
-function step(event: KeyboardEvent, box: HTMLElement | null): void {
+/** Arrows move between the buttons of a box. */
+export function step(event: KeyboardEvent, box: HTMLElement | null): void {
   const by = STEPS[event.key];
   if (by === undefined || box === null) return;
   const buttons = [...box.querySelectorAll<HTMLElement>("button")];

@@ -177,7 +177,7 @@ function Actions(props: Props & { isMine: boolean; showInfo: () => void }) {
       {permissions.send && (
         <button
           type="button"
-          class="icon-button reply-button"
+          class="icon-button"
           aria-label={t("reply")}
           title={t("reply")}
           onClick={() => {
@@ -276,7 +276,7 @@ export const PendingView = memo(({ pending, first }: { pending: Pending; first: 
             <button type="button" onClick={() => void client.outbox.retry(pending)}>
               {t("retry")}
             </button>
-            <button type="button" onClick={() => void client.outbox.drop(pending)}>
+            <button type="button" onClick={() => void attempt(() => client.outbox.drop(pending))}>
               {t("discard")}
             </button>
           </div>

@@ -1,12 +1,13 @@
 /** The messages of a conversation: which are loaded, which are read, and where to go among them. */
 
 import { type Signal, useComputed } from "@preact/signals";
-import { type Conversation, type Message, type MyChannel, unreadCount } from "@tertulia/sdk-web";
+import { type Conversation, type Message, type MyChannel, type TimelineView, unreadCount } from "@tertulia/sdk-web";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useApp } from "../state.ts";
 import { dayOf, t } from "../text/index.ts";
 import { Icon } from "./icons.tsx";
 import { MessageView, PendingView } from "./message.tsx";
+import { titleOf } from "./names.ts";
 import { type Row, rowsOf } from "./rows.ts";
 import { belowIn, messagesIn, useScrolling } from "./scrolling.ts";
 
@@ -90,8 +91,6 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
     wasNewest.current = newest;
   }, [newest]);
 
-  const unread = unreadCount(channel);
-  const isEmpty = rows.length === 0 && view.loading === "nothing" && view.error === undefined;
   return (
     <div class="messages">
       <div
@@ -99,7 +98,7 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
         class="scroller"
         role="log"
         aria-live="off"
-        aria-label={t("writeTo", { name: channel.name })}
+        aria-label={titleOf(client, channel)}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
         tabIndex={0}
         onKeyDown={walk}
@@ -124,35 +123,41 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
           ))}
         </div>
       </div>
-      {view.loading === "older" && <div class="loading-more" role="status" aria-label={t("connecting")} />}
-      {view.loading === "window" && rows.length === 0 && <div class="loading-window" />}
-      {view.error !== undefined && rows.length === 0 && (
-        <div class="empty">
-          <p>{t("loadFailed")}</p>
-          <button type="button" class="button" onClick={() => void timeline.toLatest()}>
-            {t("retry")}
-          </button>
-        </div>
-      )}
-      {isEmpty && (
-        <div class="empty">
-          <p>{t("noMessages")}</p>
-          <p class="quiet">{t("noMessagesHow")}</p>
-        </div>
-      )}
-      {away && (
-        <button
-          type="button"
-          class="to-latest"
-          aria-label={t("jumpToLatest")}
-          title={t("jumpToLatest")}
-          onClick={() => void toLatest()}
-        >
-          {unread > 0 && <span class="badge">{unread > 99 ? "99+" : unread}</span>}
-          <Icon name="down" />
-        </button>
-      )}
+      <Instead view={view} isEmpty={rows.length === 0} retry={() => timeline.retry()} />
+      {away && <ToLatest unread={unreadCount(channel)} go={() => void toLatest()} />}
     </div>
+  );
+}
+
+/** What is shown where messages are to be, or are not. */
+function Instead({ view, isEmpty, retry }: { view: TimelineView; isEmpty: boolean; retry: () => void }) {
+  if (view.loading === "older") return <div class="loading-more" role="status" aria-label={t("loading")} />;
+  if (view.error !== undefined && !view.stale)
+    return (
+      <div class={isEmpty ? "empty" : "load-failed"} role="status">
+        <p>{t("loadFailed")}</p>
+        <button type="button" class="button" onClick={retry}>
+          {t("retry")}
+        </button>
+      </div>
+    );
+  if (!isEmpty) return null;
+  if (view.loading === "window") return <div class="loading-window" role="status" aria-label={t("loading")} />;
+  if (view.loading !== "nothing") return null;
+  return (
+    <div class="empty">
+      <p>{t("noMessages")}</p>
+      <p class="quiet">{t("noMessagesHow")}</p>
+    </div>
+  );
+}
+
+function ToLatest({ unread, go }: { unread: number; go: () => void }) {
+  return (
+    <button type="button" class="to-latest" aria-label={t("jumpToLatest")} title={t("jumpToLatest")} onClick={go}>
+      {unread > 0 && <span class="badge">{unread > 99 ? "99+" : unread}</span>}
+      <Icon name="down" />
+    </button>
   );
 }
 

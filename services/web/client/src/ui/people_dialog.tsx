@@ -10,6 +10,7 @@ import { Icon } from "./icons.tsx";
 import { Modal } from "./modal.tsx";
 import { OpenChannels } from "./open_channels.tsx";
 
+const MAX_NAMES = 120; // characters of a group's name that is made of those of its members
 const PAUSE_MS = 200; // after the last key, before the server is asked
 
 export function PeopleDialog() {
@@ -29,26 +30,21 @@ export function PeopleDialog() {
     chosen.value = had ? chosen.value.filter(({ userId }) => userId !== user.userId) : [...chosen.value, user];
   };
   const ids = chosen.value.map(({ userId }) => userId);
+  const names = chosen.value.map((user) => user.name || user.userId).join(", ");
+  const groupName = name.value.trim() || names.slice(0, MAX_NAMES);
   const isGroup = ids.length > 1 || name.value !== "";
   const submit = async () => {
     const [first] = ids;
     if (first === undefined) return;
     const done = await attempt(async () => {
       if (open.kind === "add-members") await client.addMembers(open.channelId, ids);
-      else select(await (isGroup ? client.createGroup(groupName(), ids) : client.createDirect(first)));
+      else select(await (isGroup ? client.createGroup(groupName, ids) : client.createDirect(first)));
     });
     if (done) close();
   };
-  const groupName = () =>
-    name.value.trim() ||
-    chosen.value
-      .map((user) => user.name || user.userId)
-      .join(", ")
-      .slice(0, 120);
   return (
     <Modal title={isAdding ? t("addPeople") : t("newChat")} onClose={close}>
       <form
-        class="people-form"
         onSubmit={(event) => {
           event.preventDefault();
           void submit();
@@ -60,25 +56,14 @@ export function PeopleDialog() {
             <input
               value={name.value}
               maxLength={256}
-              placeholder={groupName()}
+              placeholder={groupName}
               onInput={(event) => {
                 name.value = event.currentTarget.value;
               }}
             />
           </label>
         )}
-        {ids.length > 0 && (
-          <ul class="chips">
-            {chosen.value.map((user) => (
-              <li key={user.userId}>
-                <button type="button" class="chip" onClick={() => toggle(user)}>
-                  <bdi>{user.name || user.userId}</bdi>
-                  <Icon name="close" size={14} />
-                </button>
-              </li>
-            ))}
-          </ul>
-        )}
+        <Chips users={chosen.value} onToggle={toggle} />
         <Search chosen={ids} onToggle={toggle} />
         {!isAdding && ids.length === 0 && <OpenChannels onJoined={close} />}
         <footer class="modal-foot">
@@ -91,6 +76,22 @@ export function PeopleDialog() {
         </footer>
       </form>
     </Modal>
+  );
+}
+
+function Chips({ users, onToggle }: { users: readonly User[]; onToggle: (user: User) => void }) {
+  if (users.length === 0) return null;
+  return (
+    <ul class="chips">
+      {users.map((user) => (
+        <li key={user.userId}>
+          <button type="button" class="chip" aria-pressed={true} onClick={() => onToggle(user)}>
+            <bdi>{user.name || user.userId}</bdi>
+            <Icon name="close" size={14} />
+          </button>
+        </li>
+      ))}
+    </ul>
   );
 }
 

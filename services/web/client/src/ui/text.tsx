@@ -31,7 +31,7 @@ export const Text = memo(({ content }: { content: Content }) => {
           </button>
         )}
       </span>
-      {pictures.map((part) => part.kind === "link" && <Picture key={part.url} url={part.url} />)}
+      {pictures.map((part, index) => part.kind === "link" && <Picture key={index} url={part.url} />)}
     </>
   );
 });
