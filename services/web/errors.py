@@ -50,6 +50,9 @@ HTTP_STATUS: Mapping[Code, int] = {
 """As Connect's protocol has it for unary calls."""
 
 
+_MAX_MESSAGE = 500
+"""Characters: messages quote what the client sent, and gRPC-Web has them in a header."""
+
 _OWN_REFUSALS: Mapping[Code, Callable[[str], TertuliaError]] = {
     Code.INVALID_ARGUMENT: lambda words: InvalidArgument(words, error_pb2.ERROR_REASON_FRAME_INVALID),
     Code.RESOURCE_EXHAUSTED: lambda words: ResourceExhausted(words, error_pb2.ERROR_REASON_LIMIT_REACHED),
@@ -81,7 +84,8 @@ def to_connect_error(error: Exception) -> ConnectError:
         log.error("request_failed", exc_info=error)
         error = internal(correlation_id.get())
     status = to_status(error)
-    return ConnectError(_code(error.code), status.message, [_Detail(detail) for detail in status.details])
+    words = status.message if len(status.message) <= _MAX_MESSAGE else f"{status.message[:_MAX_MESSAGE]}…"
+    return ConnectError(_code(error.code), words, [_Detail(detail) for detail in status.details])
 
 
 def with_reason(error: Exception) -> Exception:
