@@ -1,6 +1,8 @@
 """gRPC on asyncio: HTTP/2 by the `h2` library, payloads written and read directly.
 
     server.py      handlers by path, listening, the drain
+    admission.py   how many connections there may be, and of whom
+    door.py        one from when TCP has it until it has shaken hands
     connection.py  one connection: frames in and out, limits, keepalive
     call.py        one call as its handler sees it: `libs.rpc.transport.Transport`, with metadata
     messages.py    DATA to messages

@@ -62,6 +62,10 @@ class Call:
         """As `Connection.client_names`."""
         return self._connection.client_names
 
+    def authenticated(self) -> None:
+        """It is known who the client is. What limits there are for unknown ones, its connection is free of them."""
+        self._connection.authenticated()
+
     async def read(self) -> bytes | None:
         """As `Transport.read`."""
         while (message := self._messages.take()) is None:

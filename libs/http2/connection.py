@@ -25,10 +25,10 @@ from h2.events import (
 from h2.exceptions import FlowControlError, FrameTooLargeError, ProtocolError
 from h2.settings import SettingCodes, Settings
 from h2.stream import H2Stream
-from tertulia.chat.v1 import error_pb2
 
+from libs.http2.admission import Place
 from libs.http2.call import Call
-from libs.http2.ending import Headers
+from libs.http2.ending import Headers, stalled, too_old, unknown
 from libs.http2.limits import (
     CONNECTION_WINDOW,
     DECODED_HEADER_BYTES,
@@ -41,7 +41,7 @@ from libs.http2.limits import (
     Nuisance,
 )
 from libs.http2.request import NoGrpc, parse_request
-from libs.rpc.errors import DeadlineExceeded, Unavailable
+from libs.rpc.errors import TertuliaError
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _NOT_HTTP2 = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nThis port speaks gRPC, that is HTTP/2.\n"
@@ -85,10 +85,14 @@ _CONFIG = H2Configuration(
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection. `on_call` starts a call's task; `all_connections` holds each that is open."""
+    """A client's connection. `on_call` starts a call's task; `all_connections` holds each that is open and has shaken hands."""
 
     def __init__(
-        self, limits: Limits, all_connections: set["Connection"], on_call: Callable[[Call], asyncio.Task[None]]
+        self,
+        limits: Limits,
+        all_connections: set["Connection"],
+        on_call: Callable[[Call], asyncio.Task[None]],
+        place: Place,
     ) -> None:
         self.calls: dict[int, Call] = {}
         self.blocked: set[Call] = set()
@@ -96,6 +100,7 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._all = all_connections
         self._on_call = on_call
+        self._place = place
         self._loop = asyncio.get_running_loop()
         self._h2: H2Connection  # made when it is there: with TLS that takes a while, and of some it never is
         self._transport: asyncio.Transport
@@ -112,6 +117,7 @@ class Connection(asyncio.Protocol):
         self._nuisance = Nuisance(now)
         self._heard_at = now
         self._pinged = False
+        self._unknown_until = now + limits.unauthenticated_seconds
         self._old_at = now + limits.max_age_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
         self._busy_at = now
         self._paused_at = 0.0
@@ -122,9 +128,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
         self._h2 = _new_h2(self._limits)
-        if len(self._all) >= self._limits.max_connections:
-            self._transport.abort()
+        if self._place.gone:  # it was hung up on just then
+            self.abort()
             return
+        self._place.hang_up = self.abort
         self._all.add(self)
         plug = transport.get_extra_info("socket")
         if plug is not None and plug.family != socket.AF_UNIX:
@@ -135,6 +142,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it went matters to nobody
         self._all.discard(self)
+        self._place.leave()
         self._lose_calls()
         # it holds itself by these methods of its own, and what the collector has to find stays for minutes: `keep_memory_settled`
         self._h2._frame_dispatch_table.clear()  # noqa: SLF001 - h2 has no door for this; nothing is heard any more
@@ -171,6 +179,10 @@ class Connection(asyncio.Protocol):
             return None
         certificate = self._transport.get_extra_info("peercert") or {}
         return frozenset(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")
+
+    def authenticated(self) -> None:
+        """It is known who the client is."""
+        self._place.authenticated()
 
     def room_of(self, stream: H2Stream) -> int:
         """How much one frame of DATA may hold now."""
@@ -250,8 +262,10 @@ class Connection(asyncio.Protocol):
         if now > self._old_at and not self._closing_at:
             self.drain()  # its client connects again, and finds servers that are new
             if now > self._old_at + self._limits.grace_seconds:
-                for call in list(self.calls.values()):
-                    call.cut(_too_old())
+                self._cut(too_old())
+        if now > self._unknown_until and self._place.unknown and not self._closing_at:
+            self.drain()
+            self._cut(unknown())
         silent = now - self._heard_at
         if self._closing_at:
             if now - self._closing_at > _PONG_SECONDS:
@@ -270,7 +284,7 @@ class Connection(asyncio.Protocol):
             self.drain()
         else:
             for call in [call for call in self.blocked if now - call.blocked_at > _STALL_SECONDS]:
-                call.cut(_stalled())
+                call.cut(stalled())
 
     def abort(self) -> None:
         """Hang up at once."""
@@ -425,6 +439,11 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.close()
 
+    def _cut(self, error: TertuliaError) -> None:
+        """End all calls."""
+        for call in list(self.calls.values()):
+            call.cut(error)
+
     def _close(self) -> None:
         """Hang up when what is written has left; calls that are open are lost."""
         if not self._closing_at:
@@ -437,19 +456,6 @@ class Connection(asyncio.Protocol):
             call.cancel()
         self.calls.clear()
         self.blocked.clear()
-
-
-def _stalled() -> DeadlineExceeded:
-    return DeadlineExceeded(
-        "the answer was not read; whether it was done is unknown", error_pb2.ERROR_REASON_DEADLINE_EXCEEDED
-    )
-
-
-def _too_old() -> Unavailable:
-    return Unavailable(
-        "the connection is too old; whether this was done is unknown: try again on another one",
-        error_pb2.ERROR_REASON_OUTCOME_UNKNOWN,
-    )
 
 
 class _TooMuchNuisance(ProtocolError):

@@ -3,7 +3,9 @@
 import binascii
 from collections.abc import Sequence
 
-from libs.rpc.errors import TertuliaError
+from tertulia.chat.v1 import error_pb2
+
+from libs.rpc.errors import DeadlineExceeded, TertuliaError, Unavailable
 from libs.rpc.status import to_status
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -32,6 +34,29 @@ def ending_of(error: TertuliaError) -> Headers:
     if len(details) <= _DETAILS_BYTES:
         encoded.append((b"grpc-status-details-bin", binascii.b2a_base64(details, newline=False).rstrip(b"=")))
     return encoded
+
+
+def stalled() -> DeadlineExceeded:
+    """The client has no window for an answer."""
+    return DeadlineExceeded(
+        "the answer was not read; whether it was done is unknown", error_pb2.ERROR_REASON_DEADLINE_EXCEEDED
+    )
+
+
+def too_old() -> Unavailable:
+    """The call has outlived its connection."""
+    return Unavailable(
+        "the connection is too old; whether this was done is unknown: try again on another one",
+        error_pb2.ERROR_REASON_OUTCOME_UNKNOWN,
+    )
+
+
+def unknown() -> Unavailable:
+    """Of a call on a connection on which nobody has shown who they are."""
+    return Unavailable(
+        "nobody has shown a good token on this connection for too long; connect again",
+        error_pb2.ERROR_REASON_UNAVAILABLE,
+    )
 
 
 def _percent_encoded(text: str) -> bytes:

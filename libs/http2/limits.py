@@ -12,9 +12,16 @@ class Limits(NamedTuple):
     max_streams: int
     """Calls of one connection at a time."""
     max_connections: int
-    """Connections of the process; more are closed as they come."""
+    """Connections of the process, those in the middle of their handshake too; more are closed as they come."""
     max_age_seconds: float
     """An older connection takes no new call; give or take a tenth, so that those that came together do not go together."""
+    max_connections_per_address: int = 0
+    """Those that one address may have, of IPv6 one network of 64 bits; more are closed as they come. 0: no limit. Unix sockets have none."""
+    max_unauthenticated: int = 0
+    """Those on which no handler has said yet that it knows who that is (`Call.authenticated`). Of more, one is closed: see `Admission`.
+    0: no limit, neither of their number nor of their age."""
+    unauthenticated_seconds: float = 30.0
+    """How old such a connection becomes before it is closed, give or take five seconds."""
     greeting_seconds: float = 10.0
     """What a new connection may take for its TLS, and after that until it has greeted."""
     grace_seconds: float = math.inf

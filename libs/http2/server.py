@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import structlog
+from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import error_pb2
 
+from libs.http2.admission import Admission, Place
 from libs.http2.call import Call
 from libs.http2.connection import Connection
+from libs.http2.door import Door
 from libs.http2.limits import Limits
 from libs.rpc.caller import correlation_id, correlation_of
 from libs.rpc.errors import DeadlineExceeded, TertuliaError, Unavailable, Unimplemented
@@ -28,11 +31,13 @@ _LOOK_SECONDS = 5.0
 
 
 class Server:
-    """A gRPC server. `handlers`: by "/<service>/<method>"."""
+    """A gRPC server. `handlers`: by "/<service>/<method>". Its connections are counted in `registry`."""
 
-    def __init__(self, handlers: Mapping[str, Handler], limits: Limits) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], limits: Limits, registry: CollectorRegistry) -> None:
         self._handlers = handlers
         self._limits = limits
+        self._admission = Admission(limits)
+        registry.register(self._admission)
         self._connections: set[Connection] = set()
         self._calls: set[Call] = set()
         self._idle = asyncio.Event()
@@ -46,7 +51,8 @@ class Server:
         Raises:
             CannotStart: the address cannot be listened on.
         """
-        listener = await self._listen(listen, tls)
+        door = Door(self._admission, self._new_connection, tls, self._limits.greeting_seconds)
+        listener = await self._listen(listen, door)
         address = listen
         if not listen.startswith("unix:"):
             address = f"{listen.rpartition(':')[0]}:{listener.sockets[0].getsockname()[1]}"
@@ -56,34 +62,25 @@ class Server:
                 yield address
         finally:
             listener.close()
+            door.close()
             await asyncio.shield(self._drain(drain_seconds))
             log.info("stopped")
 
-    async def _listen(self, listen: str, tls: ssl.SSLContext | None) -> asyncio.Server:
+    async def _listen(self, listen: str, door: Door) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        # connections are counted, and looked after, from the end of their handshake on; asyncio would give it a minute
-        handshake = self._limits.greeting_seconds if tls is not None else None
         try:
             if listen.startswith("unix:"):
-                path = listen.removeprefix("unix:")
-                return await loop.create_unix_server(
-                    self._new_connection, path, backlog=_BACKLOG, ssl=tls, ssl_handshake_timeout=handshake
-                )
+                return await loop.create_unix_server(door.arrival, listen.removeprefix("unix:"), backlog=_BACKLOG)
             host, _, port = listen.rpartition(":")
             everywhere = host in ("", "[::]")  # asyncio would take "::" for IPv6 only
             return await loop.create_server(
-                self._new_connection,
-                None if everywhere else host.strip("[]"),
-                int(port),
-                backlog=_BACKLOG,
-                ssl=tls,
-                ssl_handshake_timeout=handshake,
+                door.arrival, None if everywhere else host.strip("[]"), int(port), backlog=_BACKLOG
             )
         except (OSError, ValueError) as error:
             raise CannotStart(f"cannot listen on {listen}: is another process there?") from error
 
-    def _new_connection(self) -> Connection:
-        return Connection(self._limits, self._connections, self._start)
+    def _new_connection(self, place: Place) -> Connection:
+        return Connection(self._limits, self._connections, self._start, place)
 
     def _start(self, call: Call) -> asyncio.Task[None]:
         self._calls.add(call)

@@ -56,6 +56,7 @@ class Services:
     """Give it to the `add_XServicer_to_server` of generated code, then `served`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
         self._figures = CallFigures(registry)
         self._callers = CallerCheck(registry)
         self._methods: dict[str, _Method] = {}
@@ -91,7 +92,7 @@ class Services:
             LINK_PATH: self._link,
         }
         tls = certificates.listening() if certificates is not None else None
-        async with Server(handlers, _LIMITS).served(listen, drain_seconds, tls) as address:
+        async with Server(handlers, _LIMITS, self._registry).served(listen, drain_seconds, tls) as address:
             await health.serve(services)
             try:
                 yield address

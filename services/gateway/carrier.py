@@ -6,11 +6,11 @@ from google.protobuf.message import DecodeError
 from tertulia.chat.v1 import error_pb2
 from tertulia_internal.gateway.v1 import carrier_pb2
 
+from libs.http2 import Call
 from libs.rpc.caller import CORRELATION_KEY, correlation_id, correlation_of
 from libs.rpc.errors import Unavailable
 from libs.rpc.faults import clean
 from libs.rpc.status import to_failure
-from libs.rpc.transport import Transport
 from libs.runtime.errors import causes_of
 from services.gateway.audiences import Audiences, Seat, encoded
 from services.gateway.commands import frame_invalid
@@ -20,6 +20,7 @@ from services.gateway.session_logs import SessionLogs
 from services.gateway.sessions import Sessions, too_slow
 from services.gateway.settings import GatewaySettings
 from services.gateway.stats import Stats
+from services.gateway.tokens import Tokens
 
 QUEUE_BYTES = 8 * 1024 * 1024
 """What may wait for a door, in which each slice is there once."""
@@ -101,9 +102,10 @@ class Carried:
 class Carrier:
     """`run` is its whole life."""
 
-    def __init__(self, transport: Transport, sessions: Sessions, settings: GatewaySettings, stats: Stats) -> None:
-        self._transport = transport
+    def __init__(self, call: Call, sessions: Sessions, tokens: Tokens, settings: GatewaySettings, stats: Stats) -> None:
+        self._call = call
         self._sessions = sessions
+        self._tokens = tokens
         self._settings = settings
         self._outbox = Outbox(QUEUE_BYTES)
         self._audiences = Audiences(self._outbox, stats)
@@ -119,7 +121,7 @@ class Carrier:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                writer = tasks.create_task(self._outbox.run(self._transport.write))
+                writer = tasks.create_task(self._outbox.run(self._call.write))
                 watching = tasks.create_task(self._watch_over())
                 reading = tasks.create_task(self._read(tasks))
                 draining = tasks.create_task(self._sessions.drained.wait())
@@ -135,12 +137,12 @@ class Carrier:
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
         try:
             async with asyncio.timeout(self._settings.hello_seconds):
-                data = await self._transport.read()
+                data = await self._call.read()
         except TimeoutError:
             raise frame_invalid("nobody was attached in time") from None
         while data is not None:
             await self._carry_out(_parsed(data), tasks)
-            data = await self._transport.read()
+            data = await self._call.read()
 
     async def _carry_out(self, request: carrier_pb2.CarryRequest, tasks: asyncio.TaskGroup) -> None:
         for attach in request.attaches:
@@ -167,7 +169,9 @@ class Carrier:
         correlation_id.set(correlation_of(metadata))
         ended = carrier_pb2.Ended(handle=carried.handle)
         try:
-            await self._sessions.serve(carried, metadata, carried)
+            identity = await self._tokens.authenticate(metadata)
+            self._call.authenticated()
+            await self._sessions.serve(carried, identity, carried)
         except Exception as error:  # noqa: BLE001 - the one place where a user's fault is kept from the others
             ended.failure.CopyFrom(to_failure(0, clean(error)))
         finally:

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import session_pb2
 from tertulia_internal.gateway.v1 import carrier_pb2
 
@@ -13,6 +14,7 @@ from libs.rpc.certificates import Certificates
 from libs.rpc.faults import CallFigures
 from libs.rpc.transport import Transport
 from services.gateway.carrier import Carrier
+from services.gateway.identity import Identity
 from services.gateway.listening import Listening
 from services.gateway.methods import OWN, PASSED_ON, Method, Methods, methods_of, name_of
 from services.gateway.scopes import require_scope
@@ -29,7 +31,12 @@ _ACTING_USER_KEY = "tertulia-user"
 
 @asynccontextmanager
 async def edge_served(
-    settings: GatewaySettings, sessions: Sessions, tokens: Tokens, methods: Methods, figures: CallFigures, stats: Stats
+    settings: GatewaySettings,
+    sessions: Sessions,
+    tokens: Tokens,
+    methods: Methods,
+    registry: CollectorRegistry,
+    stats: Stats,
 ) -> AsyncIterator[str]:
     """Serve all public services, health and reflection while the body runs.
 
@@ -42,13 +49,20 @@ async def edge_served(
     handlers = {
         **health.handlers(),
         **reflection_handlers(SERVICE_NAMES),
-        **_session_handlers(sessions, settings, stats),
-        **_unary_handlers(tokens, methods, figures),
+        **_session_handlers(sessions, tokens, settings, stats),
+        **_unary_handlers(tokens, methods, CallFigures(registry)),
     }
     limits = Limits(
-        settings.max_request_bytes, settings.max_streams, settings.max_connections, settings.connection_seconds
+        settings.max_request_bytes,
+        settings.max_streams,
+        settings.max_connections,
+        settings.connection_seconds,
+        settings.max_connections_per_address,
+        settings.max_unauthenticated_connections,
+        settings.unauthenticated_seconds,
     )
-    async with Server(handlers, limits).served(settings.listen, settings.drain_seconds, _tls(settings)) as address:
+    server = Server(handlers, limits, registry)
+    async with server.served(settings.listen, settings.drain_seconds, _tls(settings)) as address:
         await health.serve(SERVICE_NAMES)
         try:
             yield address
@@ -63,9 +77,17 @@ def _tls(settings: GatewaySettings) -> ssl.SSLContext | None:
     return Certificates(settings.tls_certificate, settings.tls_key).listening()
 
 
-def _session_handlers(sessions: Sessions, settings: GatewaySettings, stats: Stats) -> Mapping[str, Handler]:
+async def _authenticated(call: Call, tokens: Tokens) -> Identity:
+    identity = await tokens.authenticate(call.metadata)
+    call.authenticated()
+    return identity
+
+
+def _session_handlers(
+    sessions: Sessions, tokens: Tokens, settings: GatewaySettings, stats: Stats
+) -> Mapping[str, Handler]:
     async def serve(transport: Transport, call: Call) -> None:
-        await sessions.serve(transport, call.metadata)
+        await sessions.serve(transport, await _authenticated(call, tokens))
 
     async def open_session(call: Call) -> None:
         await serve(call, call)
@@ -74,7 +96,7 @@ def _session_handlers(sessions: Sessions, settings: GatewaySettings, stats: Stat
         await serve(Listening(call), call)
 
     async def carry(call: Call) -> None:
-        await Carrier(call, sessions, settings, stats).run()
+        await Carrier(call, sessions, tokens, settings, stats).run()
 
     return {
         f"/{SESSION_SERVICE.full_name}/Open": open_session,
@@ -95,7 +117,7 @@ def _unary_handlers(tokens: Tokens, methods: Methods, figures: CallFigures) -> M
 def _unary(path: str, name: str, method: Method, tokens: Tokens, figures: CallFigures) -> Handler:
     async def unary(call: Call) -> None:
         with figures.observed(path):
-            identity = await tokens.authenticate(call.metadata)
+            identity = await _authenticated(call, tokens)
             require_scope(identity, name)
             metadata = call.metadata
             user_id = next((value for key, value in metadata if key == _ACTING_USER_KEY and isinstance(value, str)), "")

@@ -8,7 +8,6 @@ from tertulia_internal.presence.v1 import presence_pb2_grpc
 from libs.bus.nats import nats_bus
 from libs.log_owners import LogRouter, message_store_at
 from libs.rpc.callers import CHANNEL, PRESENCE
-from libs.rpc.faults import CallFigures
 from libs.rpc.peers import open_service
 from libs.runtime.metrics import metrics_served, new_registry
 from libs.runtime.process import every, keep_memory_settled, running, settle_memory
@@ -108,7 +107,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 revocations.run(sessions.identities),
                 keep_memory_settled(),
             ),
-            edge_served(settings, sessions, tokens, methods, CallFigures(registry), stats),
+            edge_served(settings, sessions, tokens, methods, registry, stats),
         ):
             settle_memory()
             await stop.wait()

@@ -21,7 +21,7 @@ from services.gateway.session import Carriage, Session, parse_frame
 from services.gateway.session_logs import Sources
 from services.gateway.settings import GatewaySettings
 from services.gateway.stats import Stats
-from services.gateway.tokens import Metadata, Tokens
+from services.gateway.tokens import Tokens
 
 log = structlog.get_logger()
 
@@ -57,14 +57,14 @@ class Sessions:
         self.drained = asyncio.Event()
         """Nobody is let in any more, and everybody was sent away."""
 
-    async def serve(self, transport: Transport, metadata: Metadata, carried: Carriage | None = None) -> None:
-        """The whole of one session. `carried`: its transport, if that is a carrier's.
+    async def serve(self, transport: Transport, identity: Identity, carried: Carriage | None = None) -> None:
+        """The whole of one session, of who has just shown a good token. `carried`: its transport, if that is a carrier's.
 
         Raises:
-            TertuliaError: the token, a frame or the time is not good; see SessionService.Open.
+            TertuliaError: a frame or the time is not good, or the token not any more; see SessionService.Open.
         """
         try:
-            await self._serve(transport, metadata, carried)
+            await self._serve(transport, identity, carried)
         except TransportGone:
             return
         except ExceptionGroup as group:
@@ -75,8 +75,7 @@ class Sessions:
             if not all(isinstance(cause, TransportGone) for cause in causes):
                 raise
 
-    async def _serve(self, transport: Transport, metadata: Metadata, carried: Carriage | None) -> None:
-        identity = await self._tokens.authenticate(metadata)
+    async def _serve(self, transport: Transport, identity: Identity, carried: Carriage | None) -> None:
         if identity.caller.guest:
             raise guest_read_only()
         self._admit()

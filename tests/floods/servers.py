@@ -12,9 +12,9 @@ from services.gateway.settings import GatewaySettings
 from tests.integration.gateway.processes import Around
 from tests.support.authority import Authority
 from tests.support.nats import nats_server
+from tests.support.unlimited import UNLIMITED
 
 NAME = "localhost"
-_RATES = ("user_writes_per_second", "channel_writes_per_second", "user_calls_per_second")
 
 
 class Target(NamedTuple):
@@ -49,9 +49,12 @@ async def target(folder: Path) -> AsyncIterator[Target]:
             connections.push_async_callback(channel.close)
             return channel
 
-        rates = {name: GatewaySettings.model_fields[name].default for name in _RATES}  # tests have none otherwise
+        fields = GatewaySettings.model_fields
+        limits = {
+            name: field.default for name, field in fields.items() if f"TERTULIA_GATEWAY_{name.upper()}" in UNLIMITED
+        }
         tls = {"tls_certificate": files["service_certificate"], "tls_key": files["service_key"]}
-        around = Around(nats, folder, connect, {**tls, **rates})
+        around = Around(nats, folder, connect, {**tls, **limits})
         try:
             for process in around.all:
                 await process.start()

@@ -19,25 +19,31 @@ _LARGE_HEADER = b"\x00\x0dauthorization\x7f\xb1\x6c" + b"x" * 14_000
 """As HPACK has it, without its codes: to make those would take longer than to read them."""
 _GULP = 100  # frames of one write
 _CALLS = 900  # of one connection; a thousand are allowed
+_ONE_SOURCE = "127.0.0.10"
 _SOURCES = itertools.cycle(f"127.0.0.{last}" for last in range(2, 10))
 
 
 async def _connect(
-    target: Target, tls: ssl.SSLContext | None = None
+    target: Target, tls: ssl.SSLContext | None = None, source: str = ""
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    source = (next(_SOURCES), 0)
+    local = (source or next(_SOURCES), 0)
     name = NAME if tls is not None else None
-    return await asyncio.open_connection("127.0.0.1", target.port, ssl=tls, server_hostname=name, local_addr=source)
+    return await asyncio.open_connection("127.0.0.1", target.port, ssl=tls, server_hostname=name, local_addr=local)
 
 
-async def say_nothing(target: Target, tally: Tally) -> None:
+async def say_nothing(target: Target, tally: Tally, source: str = "") -> None:
     """TCP, and no TLS."""
-    reader, writer = await _connect(target)
+    reader, writer = await _connect(target, source=source)
     tally.made += 1
     try:
         await reader.read()
     finally:
         writer.close()
+
+
+async def say_nothing_from_one_machine(target: Target, tally: Tally) -> None:
+    """Who is hung up on comes again at once."""
+    await say_nothing(target, tally, _ONE_SOURCE)
 
 
 async def speak_http1(target: Target, tally: Tally) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
 from tertulia.chat.v1 import error_pb2
 
 from libs.http2 import Call, Limits, Server
@@ -57,6 +58,11 @@ class Handlers:
         except TimeoutError:
             raise REFUSAL from None
 
+    async def sign_in(self, call: Call) -> None:
+        """Knows who the client is."""
+        call.authenticated()
+        await call.answer(b"welcome")
+
     async def refuse(self, call: Call) -> None:
         await call.read()
         raise REFUSAL
@@ -96,13 +102,14 @@ async def echoing(
     listen: str = "127.0.0.1:0",
     drain_seconds: float = 0.5,
     tls: ssl.SSLContext | None = None,
+    registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[str]:
     """The server, at its address."""
     table = {
         f"/test.Echo/{name}": getattr(handlers, name)
-        for name in ("echo", "page", "flood", "tear", "refuse", "fail", "give_up", "wait", "wait_unread")
+        for name in ("echo", "page", "flood", "tear", "refuse", "fail", "give_up", "wait", "wait_unread", "sign_in")
     }
-    async with Server(table, limits).served(listen, drain_seconds, tls) as address:
+    async with Server(table, limits, registry or CollectorRegistry()).served(listen, drain_seconds, tls) as address:
         yield address
 
 

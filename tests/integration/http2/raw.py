@@ -1,6 +1,7 @@
 """A client that says what a test wants, frame by frame."""
 
 import asyncio
+import ssl
 import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -158,10 +159,20 @@ def reset(stream_id: int) -> RstStreamFrame:
 
 
 @asynccontextmanager
-async def peer(address: str, settings: dict[int, int] | None = None, *, greet: bool = True) -> AsyncIterator[Peer]:
-    """A connection on which the preface and settings were said."""
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+async def peer(
+    address: str,
+    settings: dict[int, int] | None = None,
+    *,
+    greet: bool = True,
+    source: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Peer]:
+    """A connection from an address of loopback, on which the preface and settings were said."""
+    if address.startswith("unix:"):
+        reader, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
+    else:
+        host, _, port = address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=tls, local_addr=(source, 0))
     made = Peer(reader, writer)
     try:
         if greet:

@@ -10,6 +10,7 @@ import pytest
 from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
 
 from libs.http2 import Call
+from libs.http2.admission import Admission
 from libs.http2.connection import Connection
 from libs.http2.limits import STREAM_WINDOW, Limits
 from libs.rpc.certificates import Certificates
@@ -36,7 +37,9 @@ async def alone(
         call.finish(None)
 
     connections: set[Connection] = set()
-    server = await loop.create_server(lambda: Connection(limits, connections, start), "127.0.0.1", 0)
+    place = Admission(limits).admit("127.0.0.1")
+    assert place is not None
+    server = await loop.create_server(lambda: Connection(limits, connections, start, place), "127.0.0.1", 0)
     try:
         async with peer(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", settings) as client:
             [connection] = connections
@@ -142,6 +145,28 @@ async def test_calls_that_an_old_connection_does_not_end_are_cut_where_that_has_
         assert (await client.until_ended(1))["grpc-status"] == "14"
         await handlers.gone.wait()
         await client.until_closed()
+
+
+async def test_a_connection_on_which_nobody_says_who_they_are_does_not_grow_old(handlers: Handlers) -> None:
+    limits = LIMITS._replace(max_unauthenticated=10, unauthenticated_seconds=5)
+    async with alone(handlers, limits=limits) as (connection, client):
+        client.call(1, "wait")
+        await handlers.waiting.wait()
+        connection.look_after(later(4))
+        assert await client.answers(3)
+        connection.look_after(later(6))
+        assert (await client.until_ended(1))["grpc-status"] == "14"
+        assert await client.until_closed() == 0
+        await handlers.gone.wait()
+
+
+async def test_a_connection_whose_client_is_known_may_grow_old(handlers: Handlers) -> None:
+    limits = LIMITS._replace(max_unauthenticated=10, unauthenticated_seconds=5)
+    async with alone(handlers, limits=limits) as (connection, client):
+        client.call(1, "sign_in", end=True)
+        await client.until_ended(1)
+        connection.look_after(later(20))
+        assert await client.answers(3)
 
 
 async def test_a_client_that_shakes_no_hands_is_hung_up_on(handlers: Handlers, tmp_path: Path) -> None:
