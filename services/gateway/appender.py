@@ -82,7 +82,7 @@ class Appender:
                 error_pb2.ERROR_REASON_OVERLOADED,
                 retry_after_ms=_OVERLOAD_RETRY_MS,
             )
-        self._limits.count_write(append)
+        self._limits.count_append(append)
         self._stats.sends += 1
         self._items += 1
         self._bytes += append.size

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
-from google.protobuf.message import Message
 from tertulia.chat.v1 import error_pb2, session_pb2
 
 from libs.rpc.caller import Caller, correlation_id, new_correlation_id
@@ -31,6 +30,7 @@ from services.gateway.methods import ChannelIds, Method, Methods
 from services.gateway.outbox import Outbox
 from services.gateway.plain_sends import is_plain
 from services.gateway.positions import Advance, Positions
+from services.gateway.rate_limits import RateLimits
 from services.gateway.scopes import require_scope
 from services.gateway.tokens import acting_as, require_speaker
 from services.gateway.typing_signals import TypingSignals
@@ -53,6 +53,7 @@ class Handlers:
         self,
         appender: Appender,
         grants: Grants,
+        limits: RateLimits,
         positions: Positions,
         deliveries: Deliveries,
         typing: TypingSignals,
@@ -61,6 +62,7 @@ class Handlers:
     ) -> None:
         self.appender = appender
         self.grants = grants
+        self.limits = limits
         self.positions = positions
         self.deliveries = deliveries
         self.typing = typing
@@ -126,7 +128,6 @@ class Commands:
     async def _attempt(self, command: CommandType, take: Callable[[CommandType], Awaitable[None]]) -> None:
         self._answers.opened()
         try:
-            _check(command)
             await take(command)
         except TertuliaError as error:
             self._answers.failed(command.request_id, error)
@@ -138,10 +139,13 @@ class Commands:
         """`given_up`: by channel, why a send before this one is to be sent again: behind it, this one must be, too."""
         if error := given_up.get(send.channel_id):
             raise error
-        require_scope(self._identity, "MessageService/SendMessage")
-        caller = acting_as(self._caller, send.as_user_id)
-        require_speaker(caller)
         try:
+            self._handlers.limits.count_write(self._caller)
+            if not is_plain(send):
+                validate(send)
+            require_scope(self._identity, "MessageService/SendMessage")
+            caller = acting_as(self._caller, send.as_user_id)
+            require_speaker(caller)
             grant = await self._grant(caller, send.channel_id)
             after_seq = send.after_seq if send.HasField("after_seq") else None
             act = say(caller, send.message)
@@ -159,6 +163,7 @@ class Commands:
         return await self._handlers.grants.get(caller, channel_id)
 
     async def _mark_read(self, read: session_pb2.MarkRead) -> None:
+        validate(read)
         require_speaker(self._caller)
         self._handlers.positions.submit(
             Advance(
@@ -187,6 +192,7 @@ class Commands:
             self._handlers.typing.signal(grant, active=typing.active)
 
     async def _watch(self, watch: session_pb2.Watch) -> None:
+        validate(watch)
         require_scope(self._identity, "PresenceService/GetPresence")
         task = self._tasks.create_task(self._carry_out_watch(watch, self._last_watch))
         self._last_watch = task
@@ -207,6 +213,8 @@ class Commands:
         self._answers.flush()
 
     async def _call(self, call: session_pb2.Call) -> None:
+        self._handlers.limits.count_call(self._caller)
+        validate(call)
         caller = acting_as(self._caller, call.as_user_id)
         method = self._handlers.methods.get(call.method)
         if method is None:
@@ -244,11 +252,6 @@ class Commands:
         for channel_id, last in list(self._last_call.items()):  # at most as many as calls are open
             if last is task:
                 del self._last_call[channel_id]
-
-
-def _check(command: Message) -> None:
-    if not (isinstance(command, session_pb2.Send) and is_plain(command)):
-        validate(command)
 
 
 def frame_invalid(what: str) -> InvalidArgument:

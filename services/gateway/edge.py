@@ -17,6 +17,7 @@ from services.gateway.carrier import Carrier
 from services.gateway.identity import Identity
 from services.gateway.listening import Listening
 from services.gateway.methods import OWN, PASSED_ON, Method, Methods, methods_of, name_of
+from services.gateway.rate_limits import RateLimits
 from services.gateway.scopes import require_scope
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
@@ -34,6 +35,7 @@ async def edge_served(
     settings: GatewaySettings,
     sessions: Sessions,
     tokens: Tokens,
+    limits: RateLimits,
     methods: Methods,
     registry: CollectorRegistry,
     stats: Stats,
@@ -50,9 +52,9 @@ async def edge_served(
         **health.handlers(),
         **reflection_handlers(SERVICE_NAMES),
         **_session_handlers(sessions, tokens, settings, stats),
-        **_unary_handlers(tokens, methods, CallFigures(registry)),
+        **_unary_handlers(tokens, limits, methods, CallFigures(registry)),
     }
-    limits = Limits(
+    connection_limits = Limits(
         settings.max_request_bytes,
         settings.max_streams,
         settings.max_connections,
@@ -61,7 +63,7 @@ async def edge_served(
         settings.max_unauthenticated_connections,
         settings.unauthenticated_seconds,
     )
-    server = Server(handlers, limits, registry)
+    server = Server(handlers, connection_limits, registry)
     async with server.served(settings.listen, settings.drain_seconds, _tls(settings)) as address:
         await health.serve(SERVICE_NAMES)
         try:
@@ -105,19 +107,22 @@ def _session_handlers(
     }
 
 
-def _unary_handlers(tokens: Tokens, methods: Methods, figures: CallFigures) -> Mapping[str, Handler]:
+def _unary_handlers(
+    tokens: Tokens, limits: RateLimits, methods: Methods, figures: CallFigures
+) -> Mapping[str, Handler]:
     return {
-        path: _unary(path, name_of(method), methods[name_of(method)], tokens, figures)
+        path: _unary(path, name_of(method), methods[name_of(method)], tokens, limits, figures)
         for method in methods_of((*OWN, *PASSED_ON))
         if name_of(method) in methods
         for path in [f"/{method.containing_service.full_name}/{method.name}"]
     }
 
 
-def _unary(path: str, name: str, method: Method, tokens: Tokens, figures: CallFigures) -> Handler:
+def _unary(path: str, name: str, method: Method, tokens: Tokens, limits: RateLimits, figures: CallFigures) -> Handler:
     async def unary(call: Call) -> None:
         with figures.observed(path):
             identity = await _authenticated(call, tokens)
+            limits.count_call(identity.caller)
             require_scope(identity, name)
             metadata = call.metadata
             user_id = next((value for key, value in metadata if key == _ACTING_USER_KEY and isinstance(value, str)), "")

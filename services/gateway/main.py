@@ -80,14 +80,12 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
         online = Online(presence_service)
 
         page_tokens = PageTokens(settings.page_token_secret.get_secret_value())
-        methods = limits.limited(
-            {
-                **passed_on(channel),
-                **MessageMethods(appender, grants, logs, page_tokens).table(),
-                **PresenceMethods(grants, typing, watches).table(),
-            }
-        )
-        handlers = Handlers(appender, grants, positions, deliveries, typing, watches, methods)
+        methods = {
+            **passed_on(channel),
+            **MessageMethods(appender, grants, limits, logs, page_tokens).table(),
+            **PresenceMethods(grants, typing, watches).table(),
+        }
+        handlers = Handlers(appender, grants, limits, positions, deliveries, typing, watches, methods)
         opening = asyncio.Semaphore(settings.opening_sessions)
         sources = Sources(hub, logs, Inboxes(access), grants, settings.max_delta_events, opening, stats)
         sessions = Sessions(settings, tokens, revocations, sources, handlers, online, stats)
@@ -107,7 +105,7 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
                 revocations.run(sessions.identities),
                 keep_memory_settled(),
             ),
-            edge_served(settings, sessions, tokens, methods, registry, stats),
+            edge_served(settings, sessions, tokens, limits, methods, registry, stats),
         ):
             settle_memory()
             await stop.wait()

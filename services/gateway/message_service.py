@@ -17,6 +17,7 @@ from services.gateway.grants import Grants
 from services.gateway.log_client import MAX_SEQ, READ_EVENTS, LogClient, LogName
 from services.gateway.methods import Methods, parsed
 from services.gateway.page_tokens import Page, PageTokens
+from services.gateway.rate_limits import RateLimits
 from services.gateway.tokens import require_speaker
 
 _DEFAULT_PAGE = 50
@@ -65,9 +66,12 @@ class _OneWrite:
 class MessageMethods:
     """The methods of MessageService; see there for what they promise and refuse."""
 
-    def __init__(self, appender: Appender, grants: Grants, logs: LogClient, tokens: PageTokens) -> None:
+    def __init__(
+        self, appender: Appender, grants: Grants, limits: RateLimits, logs: LogClient, tokens: PageTokens
+    ) -> None:
         self._appender = appender
         self._grants = grants
+        self._limits = limits
         self._logs = logs
         self._tokens = tokens
 
@@ -123,6 +127,7 @@ class MessageMethods:
 
     async def _write(self, caller: Caller, request: _WriteRequest, client_id: str, act: Act) -> tuple[int, int]:
         """The seq and the time of the event, when it is durable."""
+        self._limits.count_write(caller)
         grant = await self._grants.get(caller, request.channel_id)
         after_seq = request.after_seq if request.HasField("after_seq") else None
         sender = _OneWrite()

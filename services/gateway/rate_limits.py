@@ -10,7 +10,6 @@ from tertulia.chat.v1 import error_pb2
 from libs.rpc.caller import Caller
 from libs.rpc.errors import ResourceExhausted
 from services.gateway.appends import Append
-from services.gateway.methods import Method, Methods
 
 _BUCKETS = 100_000  # of each kind, about 200 bytes each; the ones least recently used make room, and begin full
 _ROUNDING_SECONDS = 1e-6  # sums of floats are not exact: a token that is there but for this is there
@@ -62,7 +61,11 @@ class TokenBuckets(Generic[Key]):
 
 
 class RateLimits:
-    """Of this gateway. What is refused is not counted; server keys are not limited."""
+    """Of this gateway. Server keys are not limited.
+
+    Whoever asks for something takes a token before it is judged: what is refused has cost as much as what is done. Only what these limits
+    themselves refuse takes none.
+    """
 
     def __init__(
         self, user_writes: Rate, channel_writes: Rate, user_calls: Rate, clock: Callable[[], float] = time.monotonic
@@ -73,42 +76,41 @@ class RateLimits:
         # apart from those of users: their visits may be many, and would push them out
         self._guest_calls: TokenBuckets[tuple[str, str]] = TokenBuckets(user_calls, clock)
 
-    def count_write(self, append: Append) -> None:
-        """A write that is allowed otherwise: outsiders use up nothing of a channel.
+    def count_call(self, caller: Caller) -> None:
+        """A unary method is called, on a session too.
 
         Raises:
-            ResourceExhausted: RATE_LIMITED.
+            ResourceExhausted: RATE_LIMITED: of a user, or a guest in one visit.
         """
-        if append.server:
-            return
-        log = append.grant.log
-        user = (log.application_id, append.grant.user_id)
-        if seconds := self._user_writes.wait(user):
-            raise _rate_limited("you write too much at a time", "user", seconds)
-        if seconds := self._channel_writes.wait(log.log_id):
-            raise _rate_limited("too much is written in the channel at a time", "channel", seconds)
-        self._user_writes.take(user)
-        self._channel_writes.take(log.log_id)
+        if caller.guest:
+            _count(self._guest_calls, (caller.application_id, caller.guest), "you call too often", "guest")
+        elif not caller.server:
+            _count(self._user_calls, (caller.application_id, caller.user_id), "you call too often", "user")
 
-    def limited(self, methods: Methods) -> Methods:
-        """The same methods, each refusing with RATE_LIMITED a user, or a guest in one visit, who calls too often."""
-        return {name: self._limited(method) for name, method in methods.items()}
+    def count_write(self, caller: Caller) -> None:
+        """Somebody wants to write.
 
-    def _limited(self, method: Method) -> Method:
-        async def call(caller: Caller, request: bytes) -> bytes:
-            if caller.guest:
-                _count_call(self._guest_calls, (caller.application_id, caller.guest), "guest")
-            elif not caller.server:
-                _count_call(self._user_calls, (caller.application_id, caller.user_id), "user")
-            return await method(caller, request)
+        Raises:
+            ResourceExhausted: RATE_LIMITED: of a user.
+        """
+        if not caller.server:
+            _count(self._user_writes, (caller.application_id, caller.user_id), "you write too much at a time", "user")
 
-        return call
+    def count_append(self, append: Append) -> None:
+        """A write goes to its channel's log, from somebody who is in there: outsiders use up nothing of a channel.
+
+        Raises:
+            ResourceExhausted: RATE_LIMITED: of the channel.
+        """
+        if not append.server:
+            what = "too much is written in the channel at a time"
+            _count(self._channel_writes, append.grant.log.log_id, what, "channel")
 
 
-def _count_call(calls: TokenBuckets[tuple[str, str]], who: tuple[str, str], limit: str) -> None:
-    if seconds := calls.wait(who):
-        raise _rate_limited("you call too often", limit, seconds)
-    calls.take(who)
+def _count(buckets: TokenBuckets[Key], key: Key, what: str, limit: str) -> None:
+    if seconds := buckets.wait(key):
+        raise _rate_limited(what, limit, seconds)
+    buckets.take(key)
 
 
 def _rate_limited(what: str, limit: str, seconds: float) -> ResourceExhausted:

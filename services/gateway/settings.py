@@ -120,7 +120,7 @@ class GatewaySettings(PeerSettings, service="gateway"):
     user_writes_per_second: float = Field(
         default=20.0,
         ge=0,
-        description="How many messages, edits, deletions and reactions a user may write at this gateway in the long run; "
+        description="How many messages, edits, deletions and reactions a user may write, or try to, at this gateway in the long run; "
         "beyond it RATE_LIMITED. 0: no limit. Server keys have none.",
     )
     user_writes_burst: int = Field(default=200, ge=1, description="How many at once, after a rest.")
@@ -133,8 +133,8 @@ class GatewaySettings(PeerSettings, service="gateway"):
     user_calls_per_second: float = Field(
         default=50.0,
         ge=0,
-        description="How many unary methods a user, or a guest in one visit, may call at this gateway, on sessions too; beyond it "
-        "RATE_LIMITED. 0: no limit. Server keys have none.",
+        description="How many unary methods a user, or a guest in one visit, may call at this gateway, on sessions too, whatever the "
+        "answer is; beyond it RATE_LIMITED. 0: no limit. Server keys have none.",
     )
     user_calls_burst: int = Field(default=500, ge=1, description="How many at once, after a rest.")
     goodbye_seconds: float = Field(

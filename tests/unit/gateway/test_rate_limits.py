@@ -13,6 +13,9 @@ from services.gateway.log_client import LogName
 from services.gateway.rate_limits import Rate, RateLimits, TokenBuckets
 from tests.unit.gateway.peers import MEMBER, NO_LIMIT
 
+ALICE, BOB = (Caller("app", name, server=False) for name in ("alice", "bob"))
+SERVER = Caller("app", "", server=True)
+
 
 class Clock:
     def __init__(self) -> None:
@@ -102,44 +105,43 @@ def test_without_a_rate_there_is_no_limit_and_nothing_is_remembered() -> None:
 def test_a_user_and_a_channel_are_limited_and_told_which_and_for_how_long() -> None:
     limits = RateLimits(Rate(1, 2), Rate(1, 3), NO_LIMIT, Clock())
     for _ in range(2):
-        limits.count_write(write())
+        limits.count_write(ALICE)
     with pytest.raises(ResourceExhausted) as user:
-        limits.count_write(write(channel_id="other"))
-    limits.count_write(write("bob"))
+        limits.count_write(ALICE)
+    limits.count_write(BOB)
+    for user_id in ("alice", "alice", "bob"):
+        limits.count_append(write(user_id))
     with pytest.raises(ResourceExhausted) as channel:
-        limits.count_write(write("bob"))
+        limits.count_append(write("bob"))
     for refusal, limit in ((user.value, "user"), (channel.value, "channel")):
         assert (refusal.reason, refusal.metadata) == (error_pb2.ERROR_REASON_RATE_LIMITED, {"limit": limit})
         assert refusal.retry_after_ms == 1_000
-    limits.count_write(write("bob", "other"))
+    limits.count_append(write("bob", "other"))
 
 
 def test_server_keys_are_not_limited_and_use_up_nothing_of_others() -> None:
-    limits = RateLimits(Rate(1, 1), Rate(1, 1), NO_LIMIT, Clock())
+    limits = RateLimits(Rate(1, 1), Rate(1, 1), Rate(1, 1), Clock())
     for _ in range(10):
-        limits.count_write(write(server=True))
-    limits.count_write(write())
+        limits.count_write(SERVER)
+        limits.count_call(SERVER)
+        limits.count_append(write(server=True))
+    limits.count_append(write())
 
 
-async def test_calls_are_limited_per_user_and_per_visit_of_a_guest() -> None:
+def test_calls_are_limited_per_user_and_per_visit_of_a_guest() -> None:
     clock = Clock()
-
-    async def answer(caller: Caller, request: bytes) -> bytes:  # noqa: ARG001
-        return request
-
-    call = RateLimits(NO_LIMIT, NO_LIMIT, Rate(2, 2), clock).limited({"Some/Method": answer})["Some/Method"]
-    alice, bob, server = (Caller("app", name, server=name == "") for name in ("alice", "bob", ""))
+    limits = RateLimits(NO_LIMIT, NO_LIMIT, Rate(2, 2), clock)
     guest, namesake, other_guest = (
         Caller("app", "", server=False, guest=name) for name in ("visit", "alice", "another")
     )
-    for caller, limit in ((alice, "user"), (guest, "guest")):
+    for caller, limit in ((ALICE, "user"), (guest, "guest")):
         for _ in range(2):
-            await call(caller, b"")
+            limits.count_call(caller)
         with pytest.raises(ResourceExhausted) as refusal:
-            await call(caller, b"")
+            limits.count_call(caller)
         assert refusal.value.reason == error_pb2.ERROR_REASON_RATE_LIMITED
         assert refusal.value.metadata == {"limit": limit}
-    for caller in (bob, server, server, server, namesake, other_guest):
-        assert await call(caller, b"x") == b"x"
+    for caller in (BOB, namesake, other_guest):
+        limits.count_call(caller)
     clock.now += refusal.value.retry_after_ms / 1_000
-    assert await call(alice, b"y") == b"y"
+    limits.count_call(ALICE)

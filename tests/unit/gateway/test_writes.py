@@ -92,7 +92,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
         router = LogRouter(Owners([channel]))
         appender = Appender(router, grants, no_limits(), 5, Stats(), batch_sizes(CollectorRegistry()))
         async with running(appender.run()):
-            yield Room(peers, MessageMethods(appender, grants, LogClient(router), PageTokens("secret")))
+            yield Room(peers, MessageMethods(appender, grants, no_limits(), LogClient(router), PageTokens("secret")))
 
 
 async def refused(write: object) -> TertuliaError:

@@ -361,6 +361,7 @@ class Stage:
         self._handlers = Handlers(
             appender,
             grants,
+            no_limits(),
             Positions(access, 5),
             self.deliveries,
             self.typing,
