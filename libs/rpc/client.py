@@ -8,7 +8,7 @@ import grpc
 from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.caller import CALLER_KEY, CORRELATION_KEY, Caller, correlation_id, encode_caller
-from libs.rpc.errors import DeadlineExceeded
+from libs.rpc.errors import DeadlineExceeded, Unavailable, Unimplemented
 from libs.rpc.status import from_rpc_error
 
 Request = TypeVar("Request")
@@ -19,6 +19,8 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 CALL_SECONDS = 5.0
 """The usual deadline of a call inside the cluster."""
+
+_UPGRADE_RETRY_MS = 1_000  # the next try may come to a process that is new already
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Between services a message may hold many events; what clients may send is limited at the gateway."""
@@ -81,11 +83,13 @@ async def call(
 
     Raises:
         TertuliaError: what the service answered, or Unavailable (OUTCOME_UNKNOWN) and DeadlineExceeded from the transport.
+        Unavailable: UNAVAILABLE: the service has no such method yet: it is of an older version, which somebody is replacing.
     """
     try:
         return await method(request, timeout=timeout, metadata=_metadata(caller))
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
+    except (grpc.aio.AioRpcError, Unimplemented) as error:  # a link raises the latter by itself
+        failure = from_rpc_error(error) if isinstance(error, grpc.aio.AioRpcError) else error
+        raise (_older_version() if isinstance(failure, Unimplemented) else failure) from error
 
 
 async def parts_of(
@@ -117,6 +121,14 @@ async def parts_of(
         ) from None
     finally:
         answer.cancel()
+
+
+def _older_version() -> Unavailable:
+    return Unavailable(
+        "the service that does this is of an older version, as while an upgrade is going on; try again",
+        error_pb2.ERROR_REASON_UNAVAILABLE,
+        retry_after_ms=_UPGRADE_RETRY_MS,
+    )
 
 
 def _metadata(caller: Caller | None) -> Metadata:

@@ -27,7 +27,6 @@ from libs.rpc.errors import (
     ResourceExhausted,
     TertuliaError,
     Unavailable,
-    Unimplemented,
 )
 from libs.rpc.server import new_server, served
 
@@ -150,10 +149,12 @@ async def test_a_refusal_arrives_with_all_that_it_says(channel: grpc.aio.Channel
     assert vars(error) == vars(REFUSAL)
 
 
-async def test_a_method_that_is_not_there_is_said_not_to_be(channel: grpc.aio.Channel) -> None:
+async def test_a_method_that_a_service_does_not_have_yet_is_to_be_tried_again(channel: grpc.aio.Channel) -> None:
+    """Its client's client knows nothing of our versions, and must not take it that there is no such method."""
     error = await failure(channel, "Forget")
-    assert isinstance(error, Unimplemented)
-    assert error.reason == error_pb2.ERROR_REASON_METHOD_UNKNOWN
+    assert isinstance(error, Unavailable)
+    assert error.reason == error_pb2.ERROR_REASON_UNAVAILABLE
+    assert error.retry_after_ms > 0
 
 
 async def test_who_waits_no_longer_than_a_deadline_is_told_so_and_the_work_is_given_up(
