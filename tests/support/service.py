@@ -77,6 +77,16 @@ class ServiceProcess:
         assert process.returncode is not None
         return process.returncode, written.decode()
 
+    async def command(self, *words: str) -> str:
+        """Run one of its commands, with its settings; what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command(), *words, env=self._environment(), stdout=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(_START_SECONDS):
+            printed, _ = await process.communicate()
+        assert process.returncode == 0
+        return printed.decode().strip()
+
     @property
     def pid(self) -> int:
         assert self._process is not None

@@ -17,6 +17,7 @@ from libs.rpc.status import from_rpc_error
 from tests.integration.gateway.cast import Cast
 from tests.integration.gateway.client import connection, session
 from tests.integration.gateway.processes import APPLICATION, Around, running, token, user_token
+from tests.support.api import Api, Refusal, api, bearer
 from tests.support.ports import until
 
 
@@ -75,6 +76,49 @@ async def test_while_channel_is_down_sessions_stay_and_new_ones_are_told_to_come
             assert error is not None
             assert error.reason == error_pb2.ERROR_REASON_TOKEN_INVALID
             assert not alice.ended
+
+
+async def test_guests_read_from_when_the_operator_says_so_until_he_says_otherwise(tmp_path: Path) -> None:
+    """The command needs channel's database for itself. What the gateway knew before it believes for the time that is promised."""
+    cache_seconds, page = 2.0, message_pb2.ListMessagesRequest(channel_id="plaza")
+    async with running(tmp_path, key_cache_seconds=cache_seconds) as around:
+        await around.channel.stop()
+        secret = await around.channel.command("create-application", "shop")
+        await around.channel.command("guests", "shop", "on")
+        await around.channel.start()
+        async with api(around.gateway.address, secret) as shop:
+            guest = bearer(shop.secret.guest_token("visit"))
+            await _plaza(shop)
+
+            async def reads() -> bool:  # the gateway finds channel again within a second
+                return not isinstance(await shop.attempt(guest, "MessageService/ListMessages", page), Refusal)
+
+            await until(reads, "a guest reads")
+            await around.channel.stop()
+            await around.channel.command("guests", "shop", "off")
+            await around.channel.start()
+            off_at = time.monotonic()
+            async with asyncio.timeout(20):
+                while True:
+                    begun = time.monotonic()
+                    answer = await shop.attempt(guest, "MessageService/ListMessages", page)
+                    if not isinstance(answer, Refusal):
+                        assert begun - off_at < cache_seconds
+                    elif answer.reason == "GUESTS_NOT_ALLOWED":
+                        break
+
+
+async def _plaza(shop: Api) -> None:
+    """An open channel, as soon as the gateway has found channel."""
+    request = channel_pb2.CreateChannelRequest(
+        channel_id="plaza", kind=channel_pb2.CHANNEL_KIND_OPEN, name="plaza", client_request_id="once"
+    )
+
+    async def made() -> bool:
+        answer = await shop.attempt(shop.server(), "ChannelService/CreateChannel", request)
+        return not isinstance(answer, Refusal)
+
+    await until(made, "the channel")
 
 
 async def test_a_send_that_cannot_be_authorised_now_takes_those_behind_it_along(tmp_path: Path) -> None:
