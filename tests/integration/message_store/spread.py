@@ -9,24 +9,28 @@ from contextlib import asynccontextmanager, suppress
 
 from tertulia_internal.message_store.v1 import log_pb2
 
-from libs.log_owners.router import is_moving
+from libs.log_owners.router import RETRY_SECONDS, is_moving
 from libs.log_store import shard_of
 from libs.rpc.errors import TertuliaError
 from tests.integration.message_store.process import item
 from tests.support.message_stores import MessageStores
 from tests.support.ports import until
 
+_DOWN_SECONDS = 0.1  # until what failed is tried again, as by a gateway
+
 
 class SpreadLoad:
-    """For each log a writer: one message at a time, tried again until it is acknowledged. Writers of one group share requests."""
+    """For each log a writer: one message at a time, tried again until it is acknowledged. What is due of a group shares requests."""
 
     def __init__(self, stores: MessageStores, logs: int, groups: int = 8, pause_seconds: float = 0.0) -> None:
-        """`pause_seconds`: of each writer between two messages, as long as nobody calls `hurry`."""
+        """`pause_seconds`: of each writer, from an acknowledgement to its next message."""
         self._stores = stores
         self._pause_seconds = pause_seconds
         self._hurry = asyncio.Event()
         self._stopping = False
         self.logs = [log_pb2.LogKey(application_id="app", log_id=os.urandom(16)) for _ in range(logs)]
+        self._due = {log.log_id: 0.0 for log in self.logs}
+        """When each log's message is to be sent, or tried again."""
         self._groups = [self.logs[number::groups] for number in range(groups)]
         self.acknowledged: dict[bytes, list[int]] = {log.log_id: [] for log in self.logs}
         """The seqs of each log's messages, in order."""
@@ -46,35 +50,37 @@ class SpreadLoad:
     def forget_waits(self) -> None:
         self.longest.clear()
 
-    def hurry(self, *, on: bool) -> None:
-        """Have all write without pauses, or with them again."""
-        if on:
-            self._hurry.set()
-        else:
-            self._hurry.clear()
+    def hurry(self, logs: Iterable[log_pb2.LogKey]) -> None:
+        """Have the next message of some logs written now."""
+        self._due |= dict.fromkeys((log.log_id for log in logs), 0.0)
+        hurry, self._hurry = self._hurry, asyncio.Event()
+        hurry.set()
 
     async def _write(self, group: list[log_pb2.LogKey]) -> None:
         first_tried: dict[bytes, float] = {}
         while not self._stopping:
-            items = [item(f"id-{len(self.acknowledged[log.log_id]) + 1}", log=log) for log in group]
-            for log in group:
-                first_tried.setdefault(log.log_id, time.monotonic())
+            now = time.monotonic()
+            due = [log for log in group if self._due[log.log_id] <= now]
+            if not due:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(self._due[log.log_id] for log in group) - now):
+                        await self._hurry.wait()
+                continue
+            items = [item(f"id-{len(self.acknowledged[log.log_id]) + 1}", log=log) for log in due]
+            for log in due:
+                first_tried.setdefault(log.log_id, now)
             outcomes = await self._stores.router.append(items, 5)
-            for asked, outcome in zip(items, outcomes, strict=True):
+            for log, outcome in zip(due, outcomes, strict=True):
                 if isinstance(outcome, TertuliaError):
                     self.failures += 1
                 elif is_moving(outcome):
                     self.moves += 1
                 else:
                     assert not outcome.refusal
-                    self._note(asked.log.log_id, outcome.seq, first_tried.pop(asked.log.log_id))
-            if any(isinstance(outcome, TertuliaError) or is_moving(outcome) for outcome in outcomes):
-                await asyncio.sleep(0.02)  # the pace of a client that tries again
-            elif self._pause_seconds:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._pause_seconds):
-                        await self._hurry.wait()
-                await asyncio.sleep(0)
+                    self._note(log.log_id, outcome.seq, first_tried.pop(log.log_id))
+                    self._due[log.log_id] = time.monotonic() + self._pause_seconds
+                    continue
+                self._due[log.log_id] = time.monotonic() + (RETRY_SECONDS if is_moving(outcome) else _DOWN_SECONDS)
 
     def _note(self, log_id: bytes, seq: int, first_tried: float) -> None:
         now = time.monotonic()
@@ -94,7 +100,7 @@ class SpreadLoad:
                 tasks.create_task(self._write(group))
             await self.all_acknowledged_since(0, self.logs)
             yield
-            self.hurry(on=True)
+            self.hurry(self.logs)
             await self.all_acknowledged_since(time.monotonic(), self.logs)
             self._stopping = True
         await self.check()
