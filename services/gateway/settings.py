@@ -40,14 +40,14 @@ class GatewaySettings(PeerSettings, service="gateway"):
         description="How many connections the process holds, those in the middle of their TLS handshake too; more are closed as they come.",
     )
     max_connections_per_address: int = Field(
-        default=1_000,
+        default=5_000,
         ge=0,
         description="How many of them one address may have, of IPv6 one /64 network; more are closed as they come. Behind what shows its "
         "own address in place of theirs (a proxy, a load balancer, Kubernetes without `externalTrafficPolicy: Local`) all clients "
         "have that one: say 0, no limit, and have the clients counted there. Many people may share an address behind NAT.",
     )
     max_unauthenticated_connections: int = Field(
-        default=2_000,
+        default=5_000,
         ge=0,
         description="How many of them may be there on which nobody has shown a good token yet, at about 65 KB each. Of more, the newcomer is "
         "closed; or the oldest of the address that has the most of them, if the newcomer's has fewer. 0: no limit, nor of their age.",

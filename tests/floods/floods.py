@@ -24,8 +24,8 @@ class Flood(NamedTuple):
 
 
 FLOODS: Mapping[str, Flood] = {
-    "connections that say nothing": Flood(wire.say_nothing, 2_500),
-    "connections of one address": Flood(wire.say_nothing_from_one_machine, 1_500),
+    "connections that say nothing": Flood(wire.say_nothing, 5_500),
+    "connections of one address": Flood(wire.say_nothing_from_one_machine, 5_500),
     "connections without TLS": Flood(wire.speak_http1, 50),
     "slow handshakes": Flood(wire.shake_hands_slowly, 500),
     "greeted, and no call": Flood(wire.stay, 500),
