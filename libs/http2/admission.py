@@ -58,8 +58,15 @@ class Admission(Collector):
 
     def admit(self, address: str) -> Place | None:
         """A place for a connection that comes from there, "" being this machine; None: there is none."""
-        if limit := self._reached(address):
-            self._refused[limit] += 1
+        limits = self._limits
+        if address and 0 < limits.max_connections_per_address <= self._of_address[address]:
+            self._refused["address"] += 1
+            return None
+        if self._count >= limits.max_connections and not self._make_room(address):
+            self._refused["process"] += 1
+            return None
+        if 0 < limits.max_unauthenticated <= len(self._unknown) and not self._make_room(address):
+            self._refused["unauthenticated"] += 1
             return None
         place = Place(self, address, unknown=self._limits.max_unauthenticated > 0)
         self._count += 1
@@ -96,22 +103,14 @@ class Admission(Collector):
             refused.add_metric([limit], self._refused[limit])
         yield refused
 
-    def _reached(self, address: str) -> str:
-        """The limit that keeps a newcomer out, when room was made for it where that may be; empty: none."""
-        limits = self._limits
-        if self._count >= limits.max_connections:
-            return "process"
-        if address and 0 < limits.max_connections_per_address <= self._of_address[address]:
-            return "address"
-        if 0 < limits.max_unauthenticated <= len(self._unknown) and not self._make_room(address):
-            return "unauthenticated"
-        return ""
-
     def _make_room(self, address: str) -> bool:
         """Hang up on the oldest unknown one of the address that has the most of them, if the newcomer's own has fewer.
 
-        So one machine, or some, cannot keep all others out. Where all have as many, as after a restart, whoever has begun to shake hands goes on.
+        So one machine, or some, cannot keep all others out: what they hold goes, the longest held first. Where all have as many, as
+        after a restart, whoever has begun to shake hands goes on.
         """
+        if len(self._unknown) - len(self._unknown_of_address) <= self._unknown_of_address[address]:
+            return False  # as below, without a look at each: no address can have more than that and one
         [(busiest, count)] = self._unknown_of_address.most_common(1)
         if count <= self._unknown_of_address[address] + 1:
             return False

@@ -31,13 +31,15 @@ class Door:
         self._tls = tls
         self._handshake_seconds = handshake_seconds if tls is not None else None  # asyncio would give it a minute
         self._handshakes: dict[Place, asyncio.Task[None]] = {}
+        self._closed = False
 
     def arrival(self) -> asyncio.Protocol:
         """Of a connection that asyncio has accepted, without TLS."""
         return _Arrival(self._admit)
 
     def close(self) -> None:
-        """Hang up on those that have not shaken hands yet."""
+        """Hang up on those that have not shaken hands yet, and on those that asyncio had accepted."""
+        self._closed = True
         for place in list(self._handshakes):
             place.hang_up()
             place.leave()
@@ -45,7 +47,7 @@ class Door:
     def _admit(self, peer: socket.socket) -> None:
         place: Place | None = None
         with suppress(OSError):  # it has gone already
-            place = self._admission.admit(address_of(peer.family, peer.getpeername()))
+            place = None if self._closed else self._admission.admit(address_of(peer.family, peer.getpeername()))
         if place is None:
             peer.close()
             return
@@ -76,6 +78,8 @@ class _Arrival(asyncio.Protocol):
         self._admit = admit
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        with suppress(OSError):  # there are no more files: it is closed with its transport
-            self._admit(transport.get_extra_info("socket").dup())
-        transport.abort()  # type: ignore[attr-defined] # it closes its own descriptor, and the connection stays
+        try:
+            with suppress(OSError):  # there are no more files: it is closed with its transport
+                self._admit(transport.get_extra_info("socket").dup())
+        finally:
+            transport.abort()  # type: ignore[attr-defined] # it closes its own descriptor, and the connection stays

@@ -5,12 +5,14 @@ from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import Protocol, TypeVar
 
 import grpc
+import structlog
 from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.caller import CALLER_KEY, CORRELATION_KEY, Caller, correlation_id, encode_caller
-from libs.rpc.errors import DeadlineExceeded, Unavailable, Unimplemented
+from libs.rpc.errors import DeadlineExceeded, TertuliaError, Unavailable, Unimplemented
 from libs.rpc.status import from_rpc_error
 
+log = structlog.get_logger()
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Request_contra = TypeVar("Request_contra", contravariant=True)
@@ -89,7 +91,7 @@ async def call(
         return await method(request, timeout=timeout, metadata=_metadata(caller))
     except (grpc.aio.AioRpcError, Unimplemented) as error:  # a link raises the latter by itself
         failure = from_rpc_error(error) if isinstance(error, grpc.aio.AioRpcError) else error
-        raise (_older_version() if isinstance(failure, Unimplemented) else failure) from error
+        raise _of_service(failure) from error
 
 
 async def parts_of(
@@ -114,7 +116,7 @@ async def parts_of(
                 return
             yield part
     except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
+        raise _of_service(from_rpc_error(error)) from error
     except TimeoutError:
         raise DeadlineExceeded(
             "the service that does this took too long; try again", error_pb2.ERROR_REASON_DEADLINE_EXCEEDED
@@ -123,7 +125,11 @@ async def parts_of(
         answer.cancel()
 
 
-def _older_version() -> Unavailable:
+def _of_service(failure: TertuliaError) -> TertuliaError:
+    """What its failure is to whoever called us."""
+    if failure.reason != error_pb2.ERROR_REASON_METHOD_UNKNOWN:
+        return failure
+    log.warning("service_is_older", error=failure.message)  # or what answers at that address is no such service
     return Unavailable(
         "the service that does this is of an older version, as while an upgrade is going on; try again",
         error_pb2.ERROR_REASON_UNAVAILABLE,

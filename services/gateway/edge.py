@@ -55,13 +55,13 @@ async def edge_served(
         **_unary_handlers(tokens, limits, methods, CallFigures(registry)),
     }
     connection_limits = Limits(
-        settings.max_request_bytes,
-        settings.max_streams,
-        settings.max_connections,
-        settings.connection_seconds,
-        settings.max_connections_per_address,
-        settings.max_unauthenticated_connections,
-        settings.unauthenticated_seconds,
+        max_message_bytes=settings.max_request_bytes,
+        max_streams=settings.max_streams,
+        max_connections=settings.max_connections,
+        max_age_seconds=settings.connection_seconds,
+        max_connections_per_address=settings.max_connections_per_address,
+        max_unauthenticated=settings.max_unauthenticated_connections,
+        unauthenticated_seconds=settings.unauthenticated_seconds,
     )
     server = Server(handlers, connection_limits, registry)
     async with server.served(settings.listen, settings.drain_seconds, _tls(settings)) as address:

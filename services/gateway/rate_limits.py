@@ -63,8 +63,8 @@ class TokenBuckets(Generic[Key]):
 class RateLimits:
     """Of this gateway. Server keys are not limited.
 
-    Whoever asks for something takes a token before it is judged: what is refused has cost as much as what is done. Only what these limits
-    themselves refuse takes none.
+    Whoever asks for something takes a token before it is judged: what is refused has cost as much as what is done. Only what the limits
+    of that user refuse takes none. A unary write has taken the token of its call before its own.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class RateLimits:
         Raises:
             ResourceExhausted: RATE_LIMITED: of the channel.
         """
-        if not append.server:
+        if not append.server and append.refusal is None:
             what = "too much is written in the channel at a time"
             _count(self._channel_writes, append.grant.log.log_id, what, "channel")
 

@@ -56,7 +56,7 @@ class GatewaySettings(PeerSettings, service="gateway"):
         default=30.0,
         gt=0,
         description="How old such a connection becomes before it is closed, give or take 5 s. Its TLS may take 10 s, and the first token waits for "
-        "channel. Health checks that keep a connection show none, and have to connect again.",
+        "channel. Health checks that keep a connection show none, and have to connect again; so do gRPC clients that keep one in reserve.",
     )
     connection_seconds: float = Field(
         default=600.0,

@@ -32,6 +32,7 @@ HELLO = session_pb2.ClientFrame(hello=session_pb2.Hello())
         (f"Bearer {token(sub='x', iss='another')}", error_pb2.ERROR_REASON_TOKEN_INVALID),
         (f"Bearer {token(sub='x', exp=1)}", error_pb2.ERROR_REASON_TOKEN_EXPIRED),
     ],
+    ids=["none", "basic", "garbage", "wrong secret", "unknown key", "another application", "expired"],
 )
 async def test_a_bad_token_opens_nothing(
     channel: grpc.aio.Channel, cast: Cast, credentials: str, reason: error_pb2.ErrorReason.ValueType

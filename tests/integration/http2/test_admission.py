@@ -147,7 +147,9 @@ async def test_when_the_server_stops_nobody_is_left_in_a_handshake(
     handlers: Handlers, registry: CollectorRegistry, tmp_path: Path
 ) -> None:
     async with AsyncExitStack() as opened:
-        async with echoing(handlers, tls=Tls(tmp_path).server, registry=registry) as address:
+        async with echoing(
+            handlers, LIMITS._replace(greeting_seconds=60), tls=Tls(tmp_path).server, registry=registry
+        ) as address:
             client = await opened.enter_async_context(peer(address, greet=False))
             await until(lambda: figure(registry, "") == 1, "it has come")
         assert await client.until_end_of_bytes() == b""

@@ -104,7 +104,7 @@ async def caller_of(folder: Path, token: str) -> Caller:
         return (await tokens.authenticate([("authorization", f"Bearer {token}")])).caller
 
 
-@pytest.mark.parametrize("token", [signed(ED25519, "EdDSA", "ed25519"), signed(RSA, "RS256", "rsa")])
+@pytest.mark.parametrize("token", [signed(ED25519, "EdDSA", "ed25519"), signed(RSA, "RS256", "rsa")], ids=PAIRS)
 async def test_who_signs_with_the_private_key_is_let_in(tmp_path: Path, token: str) -> None:
     assert await caller_of(tmp_path, token) == ALICE
 

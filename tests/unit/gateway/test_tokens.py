@@ -58,21 +58,24 @@ def _tokens(channel: grpc.aio.Channel, clock: Callable[[], float] = time.time, k
     )
 
 
-GOOD = [
-    (_token(), Caller("app", "alice", server=False)),
-    (_token(sub="Zoë 💬"), Caller("app", "Zoë 💬", server=False)),
-    (_token(sub=None, server=True), Caller("app", "", server=True)),
-    (_token(sub=None, server=True, exp=time.time() + 86_400), Caller("app", "", server=True)),
-    (_token(exp=time.time() + MAX_USER_SECONDS + 30), Caller("app", "alice", server=False)),
-    (_token(aud=["other", "tertulia"]), Caller("app", "alice", server=False)),
-    (_token(iat=time.time() + 30), Caller("app", "alice", server=False)),
-    (_token(sid="the phone"), Caller("app", "alice", server=False)),
-    (_token(sid=""), Caller("app", "alice", server=False)),
-    (_token(sub=None, guest=True, sid="visit"), Caller("app", "", server=False, guest="visit")),
-    (_token(sub=None, guest=True, server=False, sid="visit"), Caller("app", "", server=False, guest="visit")),
-    (_token(guest=False, server=False), Caller("app", "alice", server=False)),
-    (_guest_is_null(), Caller("app", "alice", server=False)),
-]
+ALICE = Caller("app", "alice", server=False)
+BACK_END = Caller("app", "", server=True)
+VISITOR = Caller("app", "", server=False, guest="visit")
+GOOD = {
+    "user": (_token(), ALICE),
+    "user of many letters": (_token(sub="Zoë 💬"), Caller("app", "Zoë 💬", server=False)),
+    "back end": (_token(sub=None, server=True), BACK_END),
+    "back end for a day": (_token(sub=None, server=True, exp=time.time() + 86_400), BACK_END),
+    "clock of the issuer that is fast": (_token(exp=time.time() + MAX_USER_SECONDS + 30), ALICE),
+    "two audiences": (_token(aud=["other", "tertulia"]), ALICE),
+    "issued just now": (_token(iat=time.time() + 30), ALICE),
+    "session": (_token(sid="the phone"), ALICE),
+    "empty session": (_token(sid=""), ALICE),
+    "guest": (_token(sub=None, guest=True, sid="visit"), VISITOR),
+    "guest and no server": (_token(sub=None, guest=True, server=False, sid="visit"), VISITOR),
+    "neither guest nor server": (_token(guest=False, server=False), ALICE),
+    "guest is null": (_guest_is_null(), ALICE),
+}
 
 BAD = {
     "garbage": "garbage",
@@ -122,7 +125,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("token", "caller"), GOOD)
+@pytest.mark.parametrize(("token", "caller"), GOOD.values(), ids=GOOD.keys())
 async def test_a_good_token_names_its_caller(tmp_path: Path, token: str, caller: Caller) -> None:
     async with serving(Peers(), tmp_path) as channel:
         tokens = _tokens(channel)
@@ -148,6 +151,7 @@ async def test_a_bad_token_is_invalid(tmp_path: Path, token: str) -> None:
         (access_pb2.KEY_SCOPE_SEND, _token(sub=None, server=True), GUEST),
         (access_pb2.KEY_SCOPE_READ, _token(sub=None, server=True), _token()),
     ],
+    ids=["users", "send", "read"],
 )
 async def test_a_key_is_for_tokens_of_users_or_of_back_ends_as_it_was_made(
     tmp_path: Path, scope: access_pb2.KeyScope.ValueType, good: str, bad: str
