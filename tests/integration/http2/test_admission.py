@@ -91,11 +91,15 @@ async def test_one_that_has_not_shaken_hands_counts(
             assert await client.answers(1)
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [LIMITS._replace(max_unauthenticated=3), LIMITS._replace(max_connections=3, max_unauthenticated=9)],
+    ids=["unauthenticated", "process"],
+)
 async def test_who_says_nothing_is_hung_up_on_in_its_handshake_so_that_others_can_come(
-    handlers: Handlers, registry: CollectorRegistry, tmp_path: Path
+    handlers: Handlers, registry: CollectorRegistry, tmp_path: Path, limits: Limits
 ) -> None:
     tls = Tls(tmp_path)
-    limits = LIMITS._replace(max_unauthenticated=3)
     async with echoing(handlers, limits, tls=tls.server, registry=registry) as address, crowd(address, 3) as silent:
         async with peer(address, tls=tls.client) as newcomer:
             assert await newcomer.answers(1)

@@ -17,7 +17,7 @@ from tertulia_internal.message_store.v1 import log_pb2, log_pb2_grpc
 from libs.http2.link import open_link
 from libs.http2.services import Services
 from libs.rpc.caller import decode_caller
-from libs.rpc.client import call, open_channel
+from libs.rpc.client import call, open_channel, parts_of
 from libs.rpc.errors import (
     DeadlineExceeded,
     FieldViolation,
@@ -155,6 +155,14 @@ async def test_a_method_that_a_service_does_not_have_yet_is_to_be_tried_again(ch
     assert isinstance(error, Unavailable)
     assert error.reason == error_pb2.ERROR_REASON_UNAVAILABLE
     assert error.retry_after_ms > 0
+
+
+@pytest.mark.parametrize("channel", ["grpcio"], indirect=True)
+async def test_so_is_one_that_answers_in_parts(channel: grpc.aio.Channel) -> None:
+    raw: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(PATH + "Forget", bytes, bytes)
+    with pytest.raises(Unavailable) as raised:
+        await anext(parts_of(raw, b"", timeout=5))
+    assert raised.value.reason == error_pb2.ERROR_REASON_UNAVAILABLE
 
 
 async def test_who_waits_no_longer_than_a_deadline_is_told_so_and_the_work_is_given_up(

@@ -7,7 +7,7 @@ from tertulia.chat.v1 import error_pb2, event_pb2
 
 from libs.rpc.caller import Caller
 from libs.rpc.errors import ResourceExhausted
-from services.gateway.appends import Append, new_append, say
+from services.gateway.appends import Append, new_append, not_allowed, say
 from services.gateway.grants import Grant
 from services.gateway.log_client import LogName
 from services.gateway.rate_limits import Rate, RateLimits, TokenBuckets
@@ -117,6 +117,14 @@ def test_a_user_and_a_channel_are_limited_and_told_which_and_for_how_long() -> N
         assert (refusal.reason, refusal.metadata) == (error_pb2.ERROR_REASON_RATE_LIMITED, {"limit": limit})
         assert refusal.retry_after_ms == 1_000
     limits.count_append(write("bob", "other"))
+
+
+def test_what_its_sender_may_not_write_uses_up_nothing_of_a_channel() -> None:
+    limits = RateLimits(NO_LIMIT, Rate(1, 1), NO_LIMIT, Clock())
+    refused = write()
+    refused.refusal = not_allowed(refused.grant)
+    limits.count_append(refused)
+    limits.count_append(write("bob"))
 
 
 def test_server_keys_are_not_limited_and_use_up_nothing_of_others() -> None:
