@@ -99,11 +99,11 @@ def audited(lock: str) -> bool:
         print(f"{lock}: not audited: {reason}")  # noqa: T201 - its output
         return True
     except _BROKEN as error:
-        print(f"{lock}: cannot be audited: {error!r}", file=sys.stderr)  # noqa: T201 - likewise
+        print(f"{lock}: cannot be audited: {error!r}", file=sys.stderr)  # noqa: T201 - its output
         return False
     missing = f", {audit.missing} could not be looked up" if audit.missing else ""
     said = f"{lock}: {len(audit.advisories) or 'no'} advisories against {audit.packages} packages{missing}"
-    print("\n  ".join([said, *audit.advisories]))  # noqa: T201 - likewise
+    print("\n  ".join([said, *audit.advisories]))  # noqa: T201 - its output
     return not audit.advisories
 
 

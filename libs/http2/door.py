@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from typing import cast
 
 from libs.http2.admission import Admission, Place, address_of
 
@@ -82,4 +83,5 @@ class _Arrival(asyncio.Protocol):
             with suppress(OSError):  # there are no more files: it is closed with its transport
                 self._admit(transport.get_extra_info("socket").dup())
         finally:
-            transport.abort()  # type: ignore[attr-defined] # it closes its own descriptor, and the connection stays
+            # it closes its own descriptor, and the connection stays; the cast: uvloop's transports are no subclass
+            cast("asyncio.Transport", transport).abort()

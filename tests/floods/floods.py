@@ -88,9 +88,8 @@ async def _flood(flood: Flood, seconds: float, target: Target) -> Tally:
             with suppress(OSError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 await flood.attack(target, tally)
             tally.ended += 1
-            await asyncio.sleep(
-                0
-            )  # an attack that ends before it waits would keep the others, and the end, from their turn
+            # an attack that ends before it waits would keep the others, and the end, from their turn
+            await asyncio.sleep(0)
 
     workers = [asyncio.create_task(work()) for _ in range(flood.workers)]
     done, _ = await asyncio.wait(workers, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
