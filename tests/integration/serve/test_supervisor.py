@@ -17,6 +17,7 @@ from services.serve.keeper import Part
 from services.serve.places import Places, taken
 from services.serve.supervisor import supervise
 from tests.support.ports import until
+from tests.support.processes import running_children
 
 SECONDS = 20.0
 PROGRAM = """
@@ -111,7 +112,7 @@ async def test_a_part_that_dies_is_started_again_at_once_and_then_after_longer_a
             begun = time.monotonic()
             await until(lambda count=count: stage.events.count("store up") == count, "the part is up again")
             starts.append(time.monotonic() - begun)
-            [pid] = [child.pid for child in psutil.Process().children() if "say('up')" in " ".join(child.cmdline())]
+            [pid] = [child.pid for child in running_children("say('up')")]
     assert "SIGKILL" in stage.told[0]
     assert [" in 0.2 s" in told for told in stage.told] == [False, True, False]
     assert " in 0.5 s" in stage.told[2]
@@ -155,8 +156,7 @@ async def test_stopping_during_the_start_leaves_nothing(stage: Stage) -> None:
         await until(lambda: "bus up" in stage.events, "the first part is up")
         stage.stop.set()
     assert not stage.ready.is_set()
-    left = [child for child in psutil.Process().children() if str(stage.diary) in " ".join(child.cmdline())]
-    assert left == []
+    assert running_children(str(stage.diary)) == []
 
 
 async def test_a_part_that_does_not_stop_is_killed_when_told_again(stage: Stage) -> None:

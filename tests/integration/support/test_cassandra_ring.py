@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.support.backends import NoBackend, skip_without
@@ -13,6 +12,7 @@ from tests.support.cassandra_place import place_for_ring
 from tests.support.cassandra_ring import PROCESS, running_ring
 from tests.support.cql import Consistency, ContactPoint, cql, speaks_cql
 from tests.support.ports import until
+from tests.support.processes import running_children
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("cassandra-rings")]
 
@@ -53,7 +53,7 @@ async def test_a_stopped_node_holds_connections_silently_until_it_goes_on_and_af
         skip_without(NoBackend(reason))
     async with running_ring(PROCESS, in_memory=True) as ring:
         (node,) = ring.nodes
-        (java,) = [child for child in psutil.Process().children() if "CassandraDaemon" in " ".join(child.cmdline())]
+        (java,) = running_children("CassandraDaemon")
         (conf,) = [Path(word.removeprefix("-Djava.io.tmpdir=")) for word in java.cmdline() if "java.io.tmpdir" in word]
         assert conf.exists()
         await node.stop()
