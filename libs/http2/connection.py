@@ -398,7 +398,7 @@ class Connection(asyncio.Protocol):
     def _bound_settings(self) -> None:
         """h2 keeps every setting that it is told, and would keep as many headers as the client allows."""
         if len(self._h2.remote_settings) > _MAX_SETTINGS:
-            raise _TooMuch
+            raise _TooMuchNuisance("too many frames that carry nothing")
         encoder = self._h2.encoder
         encoder.header_table_size = min(encoder.header_table_size, _HEADER_TABLE_BYTES)
         if changes := encoder.table_size_changes:  # RFC 7541, 4.2: the smallest of them is to be told, and the last
@@ -406,7 +406,7 @@ class Connection(asyncio.Protocol):
 
     def _spend(self, tokens: int) -> None:
         if tokens and not self._nuisance.spend(tokens, self._heard_at):
-            raise _TooMuch
+            raise _TooMuchNuisance("too many frames that carry nothing")
 
     def _unblock(self, call: Call) -> None:
         self.blocked.discard(call)
@@ -460,9 +460,6 @@ class Connection(asyncio.Protocol):
 
 class _TooMuchNuisance(ProtocolError):
     error_code = ErrorCodes.ENHANCE_YOUR_CALM
-
-
-_TooMuch = _TooMuchNuisance("too many frames that carry nothing")
 
 
 def _new_h2(limits: Limits) -> H2Connection:

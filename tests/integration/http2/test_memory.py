@@ -1,6 +1,7 @@
 """What a client can make a server hold is bounded, whatever it sends and nobody reads."""
 
 import gc
+from collections.abc import Awaitable, Callable
 from itertools import cycle
 
 import pytest
@@ -9,7 +10,7 @@ from hyperframe.frame import DataFrame, Frame, RstStreamFrame, SettingsFrame, Wi
 
 from libs.http2 import Call
 from libs.http2.connection import Connection
-from libs.http2.limits import CONNECTION_WINDOW, STREAM_WINDOW, UNFINISHED_BYTES, UNREAD_BYTES
+from libs.http2.limits import CONNECTION_WINDOW, MAX_HEADER_BYTES, STREAM_WINDOW, UNFINISHED_BYTES, UNREAD_BYTES
 from tests.integration.http2.echo import LIMITS, PAGE_BYTES, Handlers
 from tests.integration.http2.raw import Peer, message, peer, raw, reset
 from tests.support.ports import until
@@ -155,7 +156,40 @@ async def _read(client: Peer, stream_id: int) -> None:
     assert len(client.data[stream_id]) == size
 
 
-async def test_what_was_held_for_a_connection_and_its_calls_goes_with_them(address: str) -> None:
+async def calls_that_are_given_up(client: Peer) -> None:
+    for stream_id in range(3, 23, 2):
+        client.send(client.call_frame(stream_id, "wait"), reset(stream_id))
+    client.call(23, "wait")
+    await client.until(DataFrame, 23)
+
+
+async def calls_with_too_many_headers(client: Peer) -> None:
+    for stream_id in range(3, 23, 2):
+        client.call(stream_id, "echo", ("x-much", "x" * (MAX_HEADER_BYTES - 100)))
+        await client.until_ended(stream_id)
+
+
+async def messages_that_are_too_large(client: Peer) -> None:
+    for stream_id in range(3, 23, 2):
+        client.call(stream_id, "echo")
+        client.send(DataFrame(stream_id, b"\0" + (LIMITS.max_message_bytes + 1).to_bytes(4)))
+        await client.until_ended(stream_id)
+
+
+async def frames_that_carry_nothing(client: Peer) -> None:
+    for _ in range(100):
+        client.send_bytes(raw(6, 0, 0, b"12345678") * 100)
+    assert await client.until_closed() == CALM
+
+
+@pytest.mark.parametrize(
+    "misuse",
+    [calls_that_are_given_up, calls_with_too_many_headers, messages_that_are_too_large, frames_that_carry_nothing],
+    ids=lambda misuse: str(misuse.__name__),
+)
+async def test_what_was_held_for_a_connection_and_its_calls_goes_with_them(
+    address: str, misuse: Callable[[Peer], Awaitable[None]]
+) -> None:
     """Not by the collector: what that has seen once it looks at again in ten minutes only, and a flood lasts that long."""
 
     def held() -> int:
@@ -168,11 +202,8 @@ async def test_what_was_held_for_a_connection_and_its_calls_goes_with_them(addre
         before = held()
         async with peer(address) as client:
             assert await client.answers(1)
-            for stream_id in range(3, 23, 2):
-                client.send(client.call_frame(stream_id, "wait"), reset(stream_id))
-            client.call(23, "wait")
-            await client.until(DataFrame, 23)
             assert held() > before
+            await misuse(client)
         await until(lambda: held() == before, "nothing is held any more")
     finally:
         gc.enable()
