@@ -13,6 +13,7 @@ from libs.cassandra.errors import NotMigrated as NotMigrated
 from libs.cassandra.migrations import Migration as Migration
 from libs.cassandra.migrations import check_schema as check_schema
 from libs.cassandra.migrations import migrate as migrate
+from libs.cassandra.migrations import third_replica_soon as third_replica_soon
 from libs.cassandra.session import Parameters as Parameters
 from libs.cassandra.session import Session as Session
 from libs.cassandra.session import Statement as Statement

@@ -1,6 +1,6 @@
 """The tables. A change is one more migration; what stands here was applied somewhere and stays as it is."""
 
-from libs.cassandra import Migration
+from libs.cassandra import Migration, third_replica_soon
 
 COMPONENT = "directory"
 
@@ -87,4 +87,20 @@ MIGRATIONS = (
     Migration(4, ("ALTER TABLE ks.application_keys ADD IF NOT EXISTS public_key blob",)),
     Migration(5, ("ALTER TABLE ks.application_keys ADD IF NOT EXISTS scopes text",)),
     Migration(6, ("ALTER TABLE ks.applications ADD IF NOT EXISTS guests_allowed boolean",)),
+    Migration(
+        7,
+        third_replica_soon(
+            "applications",
+            "application_keys",
+            "blocks",
+            "channels",
+            "channels_of_user",
+            "members",
+            "names",
+            "positions",
+            "preferences",
+            "token_revocations",
+            "users",
+        ),
+    ),
 )

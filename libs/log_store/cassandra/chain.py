@@ -1,11 +1,16 @@
 """The table `log_epoch`."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 from libs.cassandra import CassandraUnavailable, Session, Statement, read
 from libs.log_store.cassandra.durable import until_durable
 from libs.log_store.cassandra.vocabulary import NO_EPOCH, Chain, Epoch, Seal
 from libs.log_store.types import LogKey, Seq
 
-READ_SEALS = Statement("SELECT epoch, start_seq, prev_epoch FROM ks.log_epoch WHERE application_id = ? AND log_id = ?")
+READ_SEALS = Statement(
+    "SELECT log_id, epoch, start_seq, prev_epoch FROM ks.log_epoch WHERE application_id = ? AND log_id IN ?"
+)
 WRITE_SEAL = Statement(
     "INSERT INTO ks.log_epoch (application_id, log_id, epoch, start_seq, prev_epoch) VALUES (?, ?, ?, ?, ?) "
     "USING TIMESTAMP 1"
@@ -20,12 +25,32 @@ async def read_chain(session: Session, log: LogKey) -> Chain:
     Raises:
         CassandraUnavailable: it could not be read.
     """
+    return (await read_chains(session, [log]))[log]
+
+
+async def read_chains(session: Session, logs: Sequence[LogKey]) -> dict[LogKey, Chain]:
+    """As `read_chain`, of some logs at once: one request costs far less than as many."""
+    chains: dict[LogKey, Chain] = {}
+    missing = list(logs)
     for _ in range(_CHAIN_READS):
-        seals = await read(session, READ_SEALS, (log.application_id, log.log_id))
-        chain = chain_of({Epoch(int(e or 0)): Seal(Seq(int(s or 0)), Epoch(int(p or 0))) for e, s, p in seals})
-        if chain is not None:
-            return chain
-    raise CassandraUnavailable(f"log {log.log_id.hex()}: its chain names a seal that no read shows")
+        seals = await _read_seals(session, missing)
+        chains.update((log, chain) for log in missing if (chain := chain_of(seals[log])) is not None)
+        missing = [log for log in missing if log not in chains]
+        if not missing:
+            return chains
+    raise CassandraUnavailable(f"log {missing[0].log_id.hex()}: its chain names a seal that no read shows")
+
+
+async def _read_seals(session: Session, logs: Sequence[LogKey]) -> dict[LogKey, dict[Epoch, Seal]]:
+    by_application: defaultdict[str, list[bytes]] = defaultdict(list)
+    for log in logs:
+        by_application[log.application_id].append(log.log_id)
+    found: dict[LogKey, dict[Epoch, Seal]] = {log: {} for log in logs}
+    for application_id, log_ids in by_application.items():
+        for log_id, epoch, start, previous in await read(session, READ_SEALS, (application_id, tuple(log_ids))):
+            log = LogKey(application_id, log_id)  # type: ignore[arg-type] # a blob
+            found[log][Epoch(int(epoch or 0))] = Seal(Seq(int(start or 0)), Epoch(int(previous or 0)))
+    return found
 
 
 def chain_of(seals: dict[Epoch, Seal]) -> Chain | None:

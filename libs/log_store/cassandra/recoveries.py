@@ -1,6 +1,7 @@
 """Brings logs into memory: those that are to be appended to are recovered first, of others only the head is looked up."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
@@ -16,6 +17,7 @@ from libs.log_store.cassandra.dirty import dirty_logs
 from libs.log_store.cassandra.durable import until_durable
 from libs.log_store.cassandra.fence import Barrier
 from libs.log_store.cassandra.owned import OwnedLog, OwnedLogs
+from libs.log_store.cassandra.takeover import Outline
 from libs.log_store.cassandra.vocabulary import Chain, Epoch
 from libs.log_store.errors import NotOwner, StoreUnavailable
 from libs.log_store.shards import Shards
@@ -24,8 +26,11 @@ from libs.log_store.types import SHARDS, LogKey, Seq, shard_of
 logger = structlog.get_logger()
 
 _LOGS_AT_ONCE = 16
-"""So many heads are looked up by one pair of requests. Those of 5,000 logs at rest cost 1.35 s of CPU here; with single requests
-they took longer than a caller waits. Logs that must be recovered are so one by one: of 2,500 at once not all come in time."""
+"""So many logs are looked up by one request. The heads of 5,000 logs at rest cost 1.35 s of CPU here; with single requests they
+took longer than a caller waits."""
+
+_RECOVERING_AT_A_TIME = 8
+"""So many times as many logs are recovered at a time: one that is slow holds up few others."""
 
 _EAGER_LOGS_AT_A_TIME = 16
 """Of those that nobody has asked for yet: whoever asks does not wait for them."""
@@ -51,8 +56,11 @@ class Recoveries:
         self._barrier = barrier
         self._tasks = tasks
         self._recoveries: dict[LogKey, asyncio.Future[OwnedLog]] = {}
+        self._waiting: deque[LogKey] = deque()
+        """Those of them that nobody has begun with."""
         self._recovering: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(AT_A_TIME)
+        self._room_to_recover = asyncio.Semaphore(_RECOVERING_AT_A_TIME)
 
     async def owned(self, key: LogKey) -> OwnedLog:
         """A log that can be appended to, recovered once where many ask for it.
@@ -69,28 +77,59 @@ class Recoveries:
         recovery = self._recoveries.get(key)
         if recovery is None:
             recovery = self._recoveries[key] = asyncio.get_running_loop().create_future()
-            self._recovering.add(task := self._tasks.create_task(self._recover(key, recovery)))
+            self._waiting.append(key)
+            self._recovering.add(task := self._tasks.create_task(self._recover_next()))
             task.add_done_callback(self._recovering.discard)
         return await asyncio.shield(recovery)
 
-    async def _recover(self, key: LogKey, recovery: "asyncio.Future[OwnedLog]") -> None:
-        """A seal that was sent is completed, whoever has stopped waiting: another try might seal at another seq."""
+    async def _recover_next(self) -> None:
+        """Recover what waits, or a part of it; nothing, where others were faster. What comes meanwhile is the next one's."""
         try:
-            async with self._room:
-                owned = await takeover.recover(self._session, key, self._epoch_of(shard_of(key)))
-                await self._barrier.passed()
-                chain, head = await self.chain(owned), owned.durable
-                again = await amend_again(self._session, key, chain, Seq(owned.marked + 1), head.seq)
-            self._logs.became_durable(owned, amended(head, again.overlays))
+            async with self._room_to_recover:
+                keys = [self._waiting.popleft() for _ in range(min(len(self._waiting), _LOGS_AT_ONCE))]
+                if keys:
+                    await self._recover_together(keys)
+        except BaseException:  # the store ends: nobody is to wait for what does not come
+            for recovery in self._recoveries.values():
+                recovery.cancel()
+            raise
+
+    async def _recover_together(self, keys: Sequence[LogKey]) -> None:
+        try:
+            outlines = await takeover.outlines(self._session, keys)
+        except CassandraUnavailable as error:
+            for key in keys:
+                self._end(key, error)
+            return
+        async with asyncio.TaskGroup() as tasks:
+            for outline in outlines:
+                tasks.create_task(self._recover(outline))
+
+    async def _recover(self, outline: Outline) -> None:
+        """A seal that was sent is completed, whoever has stopped waiting: another try might seal at another seq."""
+        key = outline.log
+        try:
+            owned = await takeover.recover(self._session, outline, self._epoch_of(shard_of(key)))
+            await self._barrier.passed()
+            chain, head = await self.chain(owned), owned.durable
+            again = await amend_again(self._session, key, chain, Seq(owned.marked + 1), head.seq)
         except CassandraUnavailable as error:  # of reading only: writes go on until they succeed
-            logger.warning("log_not_recovered", log_id=key.log_id.hex(), error=str(error))
+            self._end(key, error)
+        else:
+            self._logs.became_durable(owned, amended(head, again.overlays))
+            self._end(key, owned)
+
+    def _end(self, key: LogKey, outcome: OwnedLog | CassandraUnavailable) -> None:
+        recovery = self._recoveries.pop(key)
+        if isinstance(outcome, CassandraUnavailable):
+            logger.warning("log_not_recovered", log_id=key.log_id.hex(), error=str(outcome))
+        if recovery.cancelled():
+            return
+        if isinstance(outcome, OwnedLog):
+            recovery.set_result(outcome)
+        else:
             recovery.set_exception(StoreUnavailable(writing=False))
             recovery.exception()  # perhaps nobody waits any more
-        else:
-            recovery.set_result(owned)
-        finally:
-            del self._recoveries[key]
-            recovery.cancel()  # nothing, unless this was cancelled itself
 
     async def known(self, key: LogKey) -> OwnedLog:
         """A log of which the head is known. To be followed by a barrier before that is told to anybody.

@@ -1,6 +1,6 @@
 """The tables. A change is one more migration; what stands here was applied somewhere and stays as it is."""
 
-from libs.cassandra import Migration
+from libs.cassandra import Migration, third_replica_soon
 from libs.log_store.types import SHARDS
 
 COMPONENT = "log_store"
@@ -77,6 +77,14 @@ MIGRATIONS = (
             # where a process is asked for its logs, and where it rings
             "ALTER TABLE ks.heartbeat ADD IF NOT EXISTS address text",
             "ALTER TABLE ks.heartbeat ADD IF NOT EXISTS bus text",
+        ),
+    ),
+    Migration(
+        4,
+        (
+            # every acknowledgement waits for this read of one row: all replicas are asked, and the two that answer first do
+            "ALTER TABLE ks.fence WITH speculative_retry = 'ALWAYS'",
+            *third_replica_soon("heartbeat", "log", "log_epoch", "log_mark", "log_mention", "log_overlay"),
         ),
     ),
 )

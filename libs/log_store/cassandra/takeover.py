@@ -1,13 +1,13 @@
 """How the owner of a shard recovers a log of it: chain, contiguous run, repair, seal. Each waits for what precedes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from libs.cassandra import Session
 from libs.log_store.cassandra import rows
-from libs.log_store.cassandra.chain import read_chain, write_seal
+from libs.log_store.cassandra.chain import read_chains, write_seal
 from libs.log_store.cassandra.durable import all_until_durable
-from libs.log_store.cassandra.marks import read_mark, read_marks
+from libs.log_store.cassandra.marks import read_marks
 from libs.log_store.cassandra.owned import OwnedLog
 from libs.log_store.cassandra.vocabulary import Chain, Epoch, EpochRow, Seal
 from libs.log_store.errors import Fenced
@@ -16,8 +16,18 @@ from libs.log_store.types import Head, Kind, LogKey, LogPosition, Row, Seq
 _ANY_SIZE = 1 << 62
 
 
+class Outline(NamedTuple):
+    """What a takeover reads of many logs at once."""
+
+    log: LogKey
+    mark: Head
+    chain: Chain
+    ends_at_mark: bool
+    """There is no row above, be it a ghost."""
+
+
 class Tail(NamedTuple):
-    """What a takeover reads of a log before it seals it."""
+    """What a takeover knows of a log before it seals it."""
 
     log: LogKey
     mark: Head
@@ -28,7 +38,16 @@ class Tail(NamedTuple):
     """The end of the contiguous run."""
 
 
-async def recover(session: Session, log: LogKey, epoch: Epoch) -> OwnedLog:
+async def outlines(session: Session, logs: Sequence[LogKey]) -> list[Outline]:
+    """The marks first, as every reader does: one that is too old only makes it read more. Then the chains, and then whether there
+    is a row above the mark: what a seal in the chain follows was durable before it."""
+    marks = await read_marks(session, logs)
+    chains = await read_chains(session, logs)
+    above = await _above(session, marks)
+    return [Outline(log, marks[log], chains[log], log not in above) for log in logs]
+
+
+async def recover(session: Session, outline: Outline, epoch: Epoch) -> OwnedLog:
     """Make sure that a log ends where nobody but its new owner can go on. To be followed by a barrier, and by `amend_again` of
     what lies above the mark, before it is served.
 
@@ -36,10 +55,10 @@ async def recover(session: Session, log: LogKey, epoch: Epoch) -> OwnedLog:
         Fenced: a later owner has sealed it.
         CassandraUnavailable: nothing is known of it.
     """
-    tail = await read_tail(session, log)
-    if tail.chain.newest() > epoch:
+    tail = await _tail(session, outline)
+    log, chain = tail.log, tail.chain
+    if chain.newest() > epoch:
         raise Fenced
-    chain = tail.chain
     if (
         chain.newest() != epoch
     ):  # it is ours already after a handover, or when memory let go of it: nothing is open then
@@ -50,12 +69,10 @@ async def recover(session: Session, log: LogKey, epoch: Epoch) -> OwnedLog:
     return OwnedLog(log, await _head(session, tail), marked=tail.mark.seq, chain=chain, sealed=True)
 
 
-async def read_tail(session: Session, log: LogKey) -> Tail:
-    """The mark first, as every reader does: one that is too old only makes it read more."""
-    mark = await read_mark(session, log)
-    chain = await read_chain(session, log)
-    if not chain.links:
-        return Tail(log, mark, chain, [], Seq(0))
+async def _tail(session: Session, outline: Outline) -> Tail:
+    log, mark, chain, ends_at_mark = outline
+    if ends_at_mark or not chain.links:
+        return Tail(log, mark, chain, [], mark.seq)
     first = Seq(max(chain.start(), mark.seq + 1))
     run = await rows.read_run(session, log, chain.newest(), first)
     return Tail(log, mark, chain, run, Seq(first - 1 + len(run)))
@@ -79,12 +96,17 @@ async def closed_logs(session: Session, logs: Sequence[LogKey]) -> dict[LogKey, 
     owned the log before is fenced, and acknowledges nothing more. So with no row there, be it a ghost, the mark is the head.
     """
     marks = await read_marks(session, logs)
-    above = await rows.are_there(session, [LogPosition(log, Seq(mark.seq + 1)) for log, mark in marks.items()])
+    above = await _above(session, marks)
     return {
         log: OwnedLog(log, mark, marked=mark.seq, chain=None, sealed=False)
         for log, mark in marks.items()
         if log not in above
     }
+
+
+async def _above(session: Session, marks: Mapping[LogKey, Head]) -> set[LogKey]:
+    """The logs that have a row at mark + 1."""
+    return await rows.are_there(session, [LogPosition(log, Seq(mark.seq + 1)) for log, mark in marks.items()])
 
 
 async def _head(session: Session, tail: Tail) -> Head:

@@ -3,8 +3,10 @@
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import groupby
+from operator import itemgetter
 
-from libs.cassandra import CassandraUnavailable, Parameters, Session, Statement, Values
+from libs.cassandra import CassandraUnavailable, Parameters, Session, Statement, Value, Values
 from libs.cassandra.settings import EngineSettings, open_session
 from libs.log_store.cassandra.chain import READ_SEALS
 from libs.log_store.cassandra.fence import READ_FENCE
@@ -73,8 +75,11 @@ class NoLinks(OtherSession):
 
 def _each_linked_to_the_one_before(seals: Sequence[Values]) -> list[Values]:
     linked: list[Values] = []
-    for epoch, start, _ in sorted(seals, key=lambda seal: int(seal[0] or 0)):
-        linked.append((epoch, start, linked[-1][0] if linked else 0))
+    for log_id, of_log in groupby(sorted(seals, key=lambda seal: (str(seal[0]), int(seal[1] or 0))), itemgetter(0)):
+        before: Value = 0
+        for _, epoch, start, _ in of_log:
+            linked.append((log_id, epoch, start, before))
+            before = epoch
     return linked
 
 

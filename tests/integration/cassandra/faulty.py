@@ -1,7 +1,7 @@
 """A session whose writes can be lost, doubted and late, for one process of several in a test."""
 
 import asyncio
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import Enum
 
@@ -18,7 +18,7 @@ class Fault(Enum):
     LATE = "late"
     """It is done when the test says so, whatever has become of who made it."""
     HELD = "held"
-    """It is done when the test says so, and answered then."""
+    """A write is done when the test says so, and answered then. A read is never answered."""
 
 
 class FaultySession:
@@ -32,6 +32,8 @@ class FaultySession:
         self._late: list[Callable[[], Awaitable[object]]] = []
         self.written: list[tuple[Statement, Values]] = []
         """Every row of every write that was asked for."""
+        self.read: Counter[Statement] = Counter()
+        """How many reads were asked for."""
 
     def next(self, statement: Statement, *faults: Fault) -> None:
         """What becomes of the next requests with a statement; after them it is well again."""
@@ -55,7 +57,11 @@ class FaultySession:
         return [row for each, row in self.written if each == statement]
 
     async def pages(self, statement: Statement, values: Parameters, page_rows: int) -> AsyncIterator[Sequence[Values]]:
-        if self._fault(statement):
+        self.read[statement] += 1
+        fault = self._fault(statement)
+        if fault is Fault.HELD:
+            await asyncio.Event().wait()
+        if fault:
             raise CassandraUnavailable("a test lost this read")
         async for page in self._session.pages(statement, values, page_rows):
             yield page

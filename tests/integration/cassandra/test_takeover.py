@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from libs.log_store import EMPTY_HEAD, LogBatch, LogStore, Seq, Shown
-from libs.log_store.cassandra.chain import WRITE_SEAL
+from libs.log_store import EMPTY_HEAD, LogBatch, LogKey, LogStore, Seq, Shown
+from libs.log_store.cassandra.chain import READ_SEALS, WRITE_SEAL
 from libs.log_store.cassandra.dirty import WRITE_DIRTY
-from libs.log_store.cassandra.fence import WRITE_FENCE
+from libs.log_store.cassandra.fence import READ_FENCE, WRITE_FENCE
 from libs.log_store.cassandra.heartbeats import SUSPICION_SECONDS
 from libs.log_store.cassandra.marks import WRITE_MARK
 from libs.log_store.cassandra.ownership import CHANGE_SHARD
@@ -17,6 +17,7 @@ from tests.conformance.log_store.rows import LOG, OTHER, batch, row, rows, shown
 from tests.integration.cassandra.faulty import Fault
 from tests.integration.cassandra.owners import EVERYTHING, Owner, owner, stale_owner
 from tests.support.log_keyspace import LogKeyspace
+from tests.support.ports import until
 
 EPOCH = 4  # its place among the values of WRITE_ROWS
 SEQ = 3
@@ -62,6 +63,28 @@ async def test_heads_of_logs_that_nobody_writes_cost_no_takeover(logs: LogKeyspa
         assert [head.seq for head in heads] == [3, 0]
         assert heads[0].last_message == row(3).event
         assert await everything(second.store) == shown(1, 3)
+
+
+async def test_logs_that_wait_are_recovered_together_whether_or_not_their_marks_are_old(logs: LogKeyspace) -> None:
+    many = [LogKey("app", f"log {number:3}".encode()) for number in range(100)]
+    several, unmarked = many[:10], many[10:]
+    async with owner(logs) as first:
+        await first.store.append([LogBatch(log, rows(1, 3)) for log in several])
+        await first.store.barrier()
+        await until(lambda: len(first.session.rows_written(WRITE_MARK)) == len(several), "the marks are written")
+        first.session.always(WRITE_MARK, Fault.LOST)
+        await first.store.append([LogBatch(log, rows(1, 2)) for log in unmarked])
+    async with owner(logs) as second:
+        second.session.read.clear()
+        await second.store.append(
+            [LogBatch(log, [row(4)]) for log in several] + [LogBatch(log, [row(3)]) for log in unmarked]
+        )
+        assert second.session.read[READ_SEALS] <= 20
+        await second.store.barrier()
+        heads = await second.store.heads(many, with_last_message=False)
+        assert [head.seq for head in heads] == [4] * len(several) + [3] * len(unmarked)
+        repaired = {values[:2] for values in second.session.rows_written(WRITE_ROWS) if values[EPOCH] == 1}
+        assert repaired == set(unmarked)
 
 
 async def test_a_late_write_of_a_stale_owner_is_a_ghost_for_ever(logs: LogKeyspace) -> None:
@@ -121,6 +144,14 @@ async def test_an_owner_that_was_fenced_passes_no_barrier(logs: LogKeyspace) -> 
 
     async with stale_owner(logs, life), owner(logs) as successor:  # the former checks that it ends as fenced
         assert (await successor.store.recover(LOG, 10)).head.seq == 3
+
+
+async def test_a_read_of_the_own_fence_that_is_never_answered_is_made_again(logs: LogKeyspace) -> None:
+    async with owner(logs) as it:
+        it.session.next(READ_FENCE, Fault.HELD)
+        async with asyncio.timeout(2.5):
+            await it.store.append(batch(LOG, rows(1, 3)))
+            await it.store.barrier()
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.ANSWER_LOST, Fault.LATE])
