@@ -10,6 +10,9 @@ from libs.rpc.errors import Unimplemented
 from services.web.errors import HTTP_STATUS, error_json, to_connect_error
 from services.web.headers import adding
 
+READING = ("GET", "HEAD")
+"""The methods of HTTP for what is only read."""
+
 
 async def answer(status: int, content_type: str, body: bytes, send: Send) -> None:
     """A whole response."""

@@ -7,10 +7,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.errors import InvalidArgument, Unimplemented
-from services.web.answers import refuse, refuse_method
+from services.web.answers import READING, refuse, refuse_method
 from services.web.headers import API_HEADERS, adding
 from services.web.lines import Lines
 from services.web.methods import Method
+from services.web.pages import Pages
 
 _API_PREFIX = "/tertulia."
 _FORM = "application/x-www-form-urlencoded"  # what `curl -d '{}'` says that it sends; here it is JSON
@@ -19,7 +20,6 @@ _GRPC_WEB = {"application/grpc-web", "application/grpc-web+proto", "application/
 _UNARY_TYPES = {*_PLAIN_JSON, "application/proto", *_GRPC_WEB}
 _STREAM_TYPES = {"application/connect+json", "application/connect+proto", *_GRPC_WEB}
 _ACCEPTED_ENCODINGS = {b"accept-encoding", b"connect-accept-encoding", b"grpc-accept-encoding"}
-_READING = {"GET", "HEAD"}  # of pages; whatever else is asked for is meant to be a call
 _PREFLIGHT_SECONDS = 7_200  # what browsers keep at most
 _REQUEST_HEADERS = [
     "authorization",
@@ -49,7 +49,7 @@ class Application:
         connect: ASGIApp,
         lines: Lines,
         plain: Mapping[str, ASGIApp],
-        pages: ASGIApp,
+        pages: Pages,
     ) -> None:
         self._methods = methods
         self._connect = connect
@@ -61,10 +61,14 @@ class Application:
         path: str = scope["path"]
         if (plain := self._plain.get(path)) is not None:
             await plain(scope, receive, send)
-        elif path.startswith(_API_PREFIX) or scope["method"] not in _READING:
+        elif path.startswith(_API_PREFIX):
             await self._api(self._methods.get(path), scope, receive, adding(API_HEADERS, send))
-        else:
+        elif scope["method"] in READING:
             await self._pages(scope, receive, send)
+        elif self._pages.has(path):
+            await refuse_method(READING, adding(API_HEADERS, send))
+        else:  # meant to be a call
+            await self._api(None, scope, receive, adding(API_HEADERS, send))
 
     async def _api(self, method: Method | None, scope: Scope, receive: Receive, send: Send) -> None:
         content_type = _header(scope, b"content-type")

@@ -17,7 +17,6 @@ from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.errors import (
     DeadlineExceeded,
-    Internal,
     InvalidArgument,
     ResourceExhausted,
     TertuliaError,
@@ -58,10 +57,11 @@ _OWN_REFUSALS: Mapping[Code, Callable[[str], TertuliaError]] = {
     Code.RESOURCE_EXHAUSTED: lambda words: ResourceExhausted(words, error_pb2.ERROR_REASON_LIMIT_REACHED),
     Code.UNIMPLEMENTED: lambda words: Unimplemented(words, error_pb2.ERROR_REASON_METHOD_UNKNOWN),
     Code.DEADLINE_EXCEEDED: lambda words: DeadlineExceeded(words, error_pb2.ERROR_REASON_DEADLINE_EXCEEDED),
-    Code.INTERNAL: lambda words: Internal(words, error_pb2.ERROR_REASON_FRAME_INVALID),
+    Code.INTERNAL: lambda words: InvalidArgument(words, error_pb2.ERROR_REASON_FRAME_INVALID),
 }
 """Of what connectrpc refuses by itself: a body that is too large once it is unpacked, a timeout that is no number, a compression
-that it does not know, an envelope that says it is compressed where nothing was agreed on (INTERNAL, as gRPC has it)."""
+that it does not know, an envelope that says it is compressed where nothing was agreed on (which it calls INTERNAL, as gRPC does;
+here that would be a fault of this server's, after which clients try again)."""
 
 
 class _Detail(ErrorDetail):

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 BUILT_CLIENT = Path(__file__).with_name("client") / "dist"
 
@@ -63,7 +63,16 @@ class Pages:
     def __init__(self, directory: Path, policy: str) -> None:
         self._directory = directory
         self._policy = policy
-        self._files: ASGIApp = _Files(directory, policy)
+        self._files = _Files(directory, policy)
+
+    def has(self, path: str) -> bool:
+        """Whether something is there to be read."""
+        if path == "/":
+            return True
+        try:
+            return Path(self._files.lookup_path(path.lstrip("/"))[0]).is_file()
+        except (OSError, ValueError):  # longer than a name may be, or no name at all
+            return False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not (self._directory / "index.html").is_file():

@@ -1,24 +1,37 @@
 """The small answers beside the API: health, what the web client is told, tokens in development."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from tertulia.tokens import MAX_USER_TOKEN_SECONDS, Secret
 
 from libs.rpc.errors import FieldsInvalid, FieldViolation
-from services.web.answers import answer_json, refuse, refuse_method
+from services.web.answers import READING, answer_json, refuse, refuse_method
 
 
 def plain_paths(
     ready: Callable[[], Awaitable[bool]], config: Mapping[str, object], development: Secret | None
 ) -> Mapping[str, ASGIApp]:
     """By path. `development`: the secret with which anybody gets a token; None: nobody does."""
-    paths = {"/healthz": _live, "/readyz": _readiness(ready), "/config.json": _fixed(config)}
+    read = {"/healthz": _live, "/readyz": _readiness(ready), "/config.json": _fixed(config)}
+    paths = {path: _taking(READING, app) for path, app in read.items()}
     if development is not None:
-        paths["/development/token"] = _tokens(development)
+        paths["/development/token"] = _taking(("POST",), _tokens(development))
     return paths
+
+
+def _taking(allowed: Sequence[str], app: ASGIApp) -> ASGIApp:
+    """The application for these methods of HTTP; all others are told which they are."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in allowed:
+            await app(scope, receive, send)
+        else:
+            await refuse_method(allowed, send)
+
+    return application
 
 
 async def _live(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -46,11 +59,7 @@ def _tokens(secret: Secret) -> ASGIApp:
     """POST `{"userId": …}` → `{"token": …, "seconds": …}`: what an application's back end would do for its own users."""
 
     async def tokens(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        if request.method != "POST":
-            await refuse_method(("POST",), send)
-            return
-        user_id = _user_id(await request.body())
+        user_id = _user_id(await Request(scope, receive).body())
         if not user_id:
             violation = FieldViolation("userId", 'send {"userId": "…"}')
             await refuse(FieldsInvalid([violation]), send)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tertulia.chat.v1 import error_pb2, session_pb2
 
-from libs.rpc.errors import TertuliaError, Unavailable
+from libs.rpc.errors import Unavailable
 from services.web.stats import Stats
 
 _LOOK_SECONDS = 1.0  # how late a heartbeat may be
@@ -40,7 +40,7 @@ class Stream:
         self._ended = False
         self._idle: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
-        self.error: TertuliaError | None = None
+        self.error: Exception | None = None
         """Why it ended, if it did not end well."""
         self.taken_at = clock()
 
@@ -68,7 +68,7 @@ class Stream:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
 
-    def end(self, last: bytes = b"", error: TertuliaError | None = None) -> None:
+    def end(self, last: bytes = b"", error: Exception | None = None) -> None:
         """`take` brings what waits, then `last`, then None. Only the first end counts."""
         if self._ended:
             return
@@ -143,7 +143,7 @@ class Streams:
         """The frames of a source, joined: an empty one at once, and whenever nothing was sent for the heartbeat's time.
 
         Raises:
-            TertuliaError: the source ended otherwise than well.
+            TertuliaError, ConnectError: the source ended otherwise than well.
         """
         stream = Stream(self._queue_bytes, asyncio.get_running_loop().time)
         source.begin(stream)

@@ -8,6 +8,7 @@ from itertools import cycle
 from typing import Self
 
 import grpc
+from connectrpc.errors import ConnectError
 from tertulia.chat.v1 import error_pb2
 
 from libs.rpc.caller import CORRELATION_KEY
@@ -160,14 +161,32 @@ class Gateway:
     def open(self, path: str, requests: AsyncIterator[bytes], metadata: Metadata) -> "PassedOn":
         """A stream answered by a stream."""
         method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = next(self._next).stream_stream(path)
-        return PassedOn(method(requests, metadata=metadata))
+        readable = _Readable(requests)
+        return PassedOn(method(aiter(readable), metadata=metadata), readable)
+
+
+class _Readable:
+    """What a client sends, up to where it cannot be read. grpc.aio would cancel the call for it, and tell nobody why."""
+
+    def __init__(self, requests: AsyncIterator[bytes]) -> None:
+        self._requests = requests
+        self.error: ConnectError | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for request in self._requests:
+                yield request
+        except ConnectError as error:
+            self.error = error
+            raise
 
 
 class PassedOn:
     """A stream of the gateway's own for one client (a `streams.Source`): it is read no further than there is room."""
 
-    def __init__(self, call: StreamCall) -> None:
+    def __init__(self, call: StreamCall, requests: _Readable | None = None) -> None:
         self._call = call
+        self._requests = requests
         self._filling: asyncio.Task[None] | None = None
 
     def begin(self, stream: Stream) -> None:
@@ -182,7 +201,7 @@ class PassedOn:
         self._call.cancel()
 
     async def _fill(self, stream: Stream) -> None:
-        error: TertuliaError | None = None
+        error: Exception | None = None
         try:
             async for frame in parts(self._call):
                 if stream.push(frame):
@@ -190,7 +209,8 @@ class PassedOn:
         except TertuliaError as refusal:
             error = refusal
         finally:  # whatever it was: nobody waits for what never comes
-            stream.end(error=error)
+            unreadable = self._requests.error if self._requests is not None else None
+            stream.end(error=unreadable or error)
 
 
 def _overloaded(why: str) -> ResourceExhausted:

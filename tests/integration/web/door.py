@@ -128,6 +128,11 @@ class Http:
         async with asyncio.timeout(_ANSWER_SECONDS):
             return Answer(await self._client.get(self.url + path, self._all(headers)))
 
+    async def ask_by(self, verb: str, path: str, /, **headers: str) -> Answer:
+        """A request without a body, by any method of HTTP."""
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return Answer(await self._client.execute(verb, self.url + path, self._all(headers)))
+
     async def preflight(self, path: str, /, **headers: str) -> Answer:
         async with asyncio.timeout(_ANSWER_SECONDS):
             return Answer(await self._client.options(self.url + path, self._all(headers)))

@@ -56,6 +56,9 @@ def envelope(message: bytes, flags: int = 0) -> bytes:
     return struct.pack(">BI", flags, len(message)) + message
 
 
+HELLO = envelope(session_pb2.ClientFrame(hello=session_pb2.Hello()).SerializeToString())
+
+
 def bearer(user_id: str) -> dict[str, str]:
     return {"authorization": f"Bearer {user_token(user_id)}"}
 
@@ -141,13 +144,27 @@ async def test_a_stream_that_is_refused_ends_with_the_code_and_the_reason(door: 
     [
         (envelope(b"{}"), {"connect_timeout_ms": "300"}, "deadline_exceeded", "DEADLINE_EXCEEDED"),
         (envelope(b"{}"), {"connect_content_encoding": "lzma"}, "unimplemented", "METHOD_UNKNOWN"),
-        (envelope(b"{}", flags=1), {}, "internal", "FRAME_INVALID"),
+        (envelope(b"{}", flags=1), {}, "invalid_argument", "FRAME_INVALID"),
         (envelope(b"{}", flags=4), {}, "invalid_argument", "FRAME_INVALID"),
         (envelope(b'{"helo": {}}'), {}, "invalid_argument", "FRAME_INVALID"),
+        (envelope(b"{}")[:-1], {}, "invalid_argument", "FRAME_INVALID"),
+        (b"\0\0\0", {}, "invalid_argument", "FRAME_INVALID"),
+        (envelope(b"\x1f\x8bno", flags=1), {"connect_content_encoding": "gzip"}, "invalid_argument", "FRAME_INVALID"),
         (b"\0\x7f\xff\xff\xff", {}, "resource_exhausted", "LIMIT_REACHED"),
         (b"", {}, "unimplemented", "METHOD_UNKNOWN"),
     ],
-    ids=["timeout", "compression", "packed for nothing", "flags", "misspelt", "too large", "empty"],
+    ids=[
+        "timeout",
+        "compression",
+        "packed for nothing",
+        "flags",
+        "misspelt",
+        "cut",
+        "cut in its head",
+        "no gzip",
+        "too large",
+        "empty",
+    ],
 )
 async def test_what_a_connect_stream_is_refused_for_stands_in_its_end(
     room: Room, body: bytes, headers: dict[str, str], code: str, reason: str
@@ -159,6 +176,30 @@ async def test_what_a_connect_stream_is_refused_for_stands_in_its_end(
     assert error["message"]
     [info] = error["details"]
     assert (error["code"], info["type"], info["debug"]["reason"]) == (code, "google.rpc.ErrorInfo", reason)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [envelope(b"", flags=1), envelope(b"", flags=4), envelope(b"xx")[:-1], b"\0\0"],
+    ids=["packed for nothing", "flags", "cut", "cut in its head"],
+)
+@pytest.mark.parametrize("before", [b"", HELLO], ids=["first", "after hello"])
+async def test_a_frame_of_the_session_that_cannot_be_read_ends_it_with_the_reason(
+    room: Room, before: bytes, broken: bytes
+) -> None:
+    http = Http(room.url, user_token(room.names[0]), pyqwest.HTTPTransport(http_version=H2))
+    path = "/tertulia.chat.v1.SessionService/Open"
+    answer = await http.post(path, before + broken, content_type="application/connect+proto")
+    error = end_of(answer.body)["error"]
+    assert (error["code"], error["details"][0]["debug"]["reason"]) == ("invalid_argument", "FRAME_INVALID")
+
+
+async def test_a_frame_of_grpc_web_that_cannot_be_read_is_refused_with_the_reason(room: Room) -> None:
+    for path in (UNARY, "/tertulia.chat.v1.SessionService/Listen"):
+        for broken in (envelope(b"", flags=1), envelope(b"xx")[:-1]):
+            answer = await room.ann.post(path, broken, content_type="application/grpc-web+proto")
+            said = f"{answer.headers.get('grpc-status', '')} {answer.body.decode('latin-1')}"
+            assert "grpc-status: 3" in said or said.startswith("3 "), said
 
 
 def end_of(stream: bytes) -> Any:

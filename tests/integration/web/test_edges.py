@@ -32,6 +32,7 @@ async def guarded(stack: ServeStack, tmp_path_factory: pytest.TempPathFactory) -
     files = tmp_path_factory.mktemp("dist")
     (files / "assets").mkdir()
     (files / "index.html").write_text("<!doctype html><title>chat</title>")
+    (files / "widget.js").write_text("begin()")
     script = b"// " + b"x" * 5_000
     (files / "assets" / "app-1a2b.js").write_bytes(script)
     (files / "assets" / "app-1a2b.js.gz").write_bytes(gzip.compress(script))
@@ -305,6 +306,40 @@ async def test_files_come_as_they_were_compressed_when_they_were_built(guarded: 
 async def test_nothing_outside_of_the_clients_files_is_served(guarded: Door, path: str) -> None:
     answer = await raw(guarded, f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/", "GET, HEAD"),
+        ("/index.html", "GET, HEAD"),
+        ("/widget.js", "GET, HEAD"),
+        ("/assets/app-1a2b.js", "GET, HEAD"),
+        ("/healthz", "GET, HEAD"),
+        ("/readyz", "GET, HEAD"),
+        ("/config.json", "GET, HEAD"),
+        ("/development/token", "POST"),
+        (GET_USER, "POST"),
+        (LISTEN, "GET, POST"),
+    ],
+)
+async def test_every_route_says_by_which_verbs_it_is_asked(guarded: Door, path: str, allowed: str) -> None:
+    http = Http(guarded.url, user_token("ann"))
+    for verb in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - set(allowed.split(", ")):
+        answer = await http.ask_by(verb, path)
+        assert (answer.status, answer.headers.get("allow")) == (405, allowed), verb
+        if verb != "HEAD":
+            assert answer.reason == "METHOD_UNKNOWN"
+    if "HEAD" in allowed:
+        answer = await http.ask_by("HEAD", path)
+        assert (answer.status, answer.body) == (200, b"")
+
+
+@pytest.mark.parametrize("path", ["/nothing.js", "/assets", "/%00", f"/{'x' * 300}", "//etc/passwd"])
+async def test_what_is_not_there_is_not_found_by_any_verb(guarded: Door, path: str) -> None:
+    for verb in ("GET", "POST", "DELETE"):
+        answer = await raw(guarded, f"{verb} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 404 "), verb
 
 
 async def test_the_client_is_told_what_it_may_show(guarded: Door) -> None:
