@@ -2,6 +2,7 @@
 
 import { type ReadonlySignal, signal } from "@preact/signals-core";
 import { Blocks } from "./blocks.js";
+import { Channels } from "./channels.js";
 import { tryUnderOneId } from "./commands.js";
 import { Conversation } from "./conversation.js";
 import type { Event } from "./gen/tertulia/chat/v1/event_pb.js";
@@ -9,22 +10,10 @@ import type { ListenRequest, ServerFrame } from "./gen/tertulia/chat/v1/session_
 import { Inbox, type Range } from "./inbox.js";
 import { IndexedStorage } from "./indexed_storage.js";
 import { CLIENT_NAME, type Connection, Listener } from "./listener.js";
-import { MAX_RECEIPT_MEMBERS } from "./members.js";
-import {
-  ChannelKind,
-  channelFrom,
-  type MemberRole,
-  type Message,
-  type MyChannel,
-  messageFrom,
-  type OpenChannel,
-  preferencesFrom,
-  type User,
-  userFrom,
-} from "./models.js";
-import { Outbox, randomId } from "./outbox.js";
+import { channelFrom, type Message, type MyChannel, messageFrom, type User, userFrom } from "./models.js";
+import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
-import { Positions } from "./positions.js";
+import { Receipts } from "./receipts.js";
 import { type Rpc, rpcOver } from "./rpc.js";
 import { MemoryStorage, type Snapshot, type Storage } from "./storage.js";
 import { OneTab, type Tabs, tabsNamed } from "./tabs.js";
@@ -46,22 +35,20 @@ export interface Options {
 export type OnMessage = (channel: MyChannel, message: Message) => void;
 
 const SNAPSHOT_CHANNELS = 100;
-const OPEN_CHANNELS = 100;
 const SNAPSHOT_EVERY_MS = 5_000;
-const READ_PAUSE_MS = 400; // the others see soon what was read
 
 export class TertuliaClient {
   readonly rpc: Rpc;
   readonly storage: Storage;
   readonly inbox: Inbox;
+  readonly channels: Channels;
   readonly people: People;
   readonly blocks: Blocks;
   readonly typists = new Typists();
   readonly outbox: Outbox;
   #listener: Listener;
   #tabs: Tabs;
-  #reads: Positions;
-  #deliveries: Positions;
+  #receipts: Receipts;
   #open = new Set<Conversation>();
   #onMessage = new Set<OnMessage>();
   #snapshots: ReturnType<typeof setInterval> | undefined;
@@ -81,20 +68,14 @@ export class TertuliaClient {
     this.people = new People(this.rpc);
     this.blocks = new Blocks(this.rpc);
     this.outbox = new Outbox(this.rpc, this.storage, this.#tabs, (channelId) => this.seen(channelId));
-    const { channels } = this.rpc;
-    this.#reads = new Positions(
-      (channelId, seq) => channels.advanceReadPosition({ channelId, readSeq: BigInt(seq) }),
-      READ_PAUSE_MS,
-    );
-    this.#deliveries = new Positions((channelId, seq) =>
-      channels.advanceDeliveredPosition({ channelId, deliveredSeq: BigInt(seq) }),
-    );
     this.inbox = new Inbox({
       onRanges: (channelId, ranges) => this.#onRanges(channelId, ranges),
       onSaid: (channel, events) => this.#onSaid(channel, events),
-      onReadLacking: (channelId, readSeq) => this.#reads.again(channelId, readSeq),
+      onReadLacking: (channelId, readSeq) => this.#receipts.readAgain(channelId, readSeq),
     });
     this.inbox.me.value = userId;
+    this.channels = new Channels(this.rpc, this.inbox);
+    this.#receipts = new Receipts(this.rpc, this.inbox);
     this.#listener = new Listener(this.rpc, tokens, {
       hello: () => this.#hello(),
       onFrame: (frame) => this.#onFrame(frame),
@@ -133,23 +114,17 @@ export class TertuliaClient {
 
   /** Let go of everything. What was not sent is kept for the next visit. */
   async close(): Promise<void> {
-    this.#closed.abort();
-    clearInterval(this.#snapshots);
-    this.#listener.close();
-    this.outbox.close();
-    this.#reads.close();
-    this.#deliveries.close();
-    this.people.close();
-    this.typists.clear();
+    await this.#end();
     this.#tabs.close();
-    await this.#running;
     this.storage.close();
   }
 
-  /** Forget on this device what the user said and saw. Close the client then: what it shows later is kept again. */
+  /** Close, and forget on this device what the user said and saw. What was not sent is lost, in other tabs, too. */
   async forget(): Promise<void> {
-    clearInterval(this.#snapshots);
-    await this.storage.clear();
+    await this.#end();
+    await this.storage.clear().catch(() => {}); // what cannot be asked to forget has kept nothing
+    this.#tabs.tellOutboxChanged();
+    this.#tabs.close();
   }
 
   // --- channels -----------------------------------------------------------------------------------------------------
@@ -162,65 +137,11 @@ export class TertuliaClient {
     return conversation;
   }
 
-  async createDirect(userId: string): Promise<string> {
-    return this.#create({ kind: ChannelKind.DIRECT, memberUserIds: [userId] });
-  }
-
-  async createGroup(name: string, memberUserIds: readonly string[]): Promise<string> {
-    return this.#create({ kind: ChannelKind.GROUP, name, memberUserIds: [...memberUserIds] });
-  }
-
-  /** The first of the channels that anybody may join, in order of their names. */
-  async openChannels(): Promise<OpenChannel[]> {
-    const { channels } = await this.try(() => this.rpc.channels.listOpenChannels({ pageSize: OPEN_CHANNELS }));
-    return channels.map(({ channelId, name, memberCount }) => ({ channelId, name, memberCount: Number(memberCount) }));
-  }
-
-  async join(channelId: string): Promise<void> {
-    await this.try(() => this.rpc.channels.joinChannel({ channelId }));
-  }
-
-  async addMembers(channelId: string, userIds: readonly string[]): Promise<void> {
-    await this.try(() => this.rpc.channels.addMembers({ channelId, userIds: [...userIds] }));
-  }
-
-  async removeMember(channelId: string, userId: string): Promise<void> {
-    await this.try(() => this.rpc.channels.removeMembers({ channelId, userIds: [userId] }));
-  }
-
-  async setRole(channelId: string, userId: string, role: MemberRole): Promise<void> {
-    await this.try(() => this.rpc.channels.setMemberRole({ channelId, userId, role }));
-  }
-
-  async leave(channelId: string): Promise<void> {
-    await this.try(() => this.rpc.channels.leaveChannel({ channelId }));
-  }
-
-  async rename(channelId: string, name: string): Promise<void> {
-    await this.try(() =>
-      this.rpc.channels.updateChannel({ channelId, fields: { name }, updateMask: { paths: ["name"] } }),
-    );
-  }
-
-  /** Mute, pin, hide, or mark as unread. What is not named stays as it is. */
-  async prefer(
-    channelId: string,
-    wish: { muted?: boolean; pinned?: boolean; hidden?: boolean; markedUnread?: boolean },
-  ): Promise<void> {
-    const { preferences } = await this.try(() => this.rpc.channels.setChannelPreferences({ channelId, ...wish }));
-    this.inbox.entry(channelId)?.prefer(preferencesFrom(preferences));
-    this.inbox.changed();
-  }
-
   /** The user has seen everything up to a message; shown at once, and told to the server when it can be. */
   markRead(channelId: string, seq: number, messageCount: number): void {
-    const entry = this.inbox.entry(channelId);
-    if (entry === undefined) return;
-    if (entry.channel.peek().preferences.markedUnread)
-      void this.prefer(channelId, { markedUnread: false }).catch(() => {});
-    if (!entry.read(seq, messageCount)) return;
-    this.inbox.changed();
-    this.#reads.advance(channelId, seq);
+    if (this.inbox.entry(channelId)?.channel.peek().preferences.markedUnread)
+      void this.channels.prefer(channelId, { markedUnread: false }).catch(() => {});
+    this.#receipts.read(channelId, seq, messageCount);
   }
 
   /** A message, wherever it is in its channel; undefined when it cannot be had. */
@@ -273,10 +194,15 @@ export class TertuliaClient {
 
   // --- inside -------------------------------------------------------------------------------------------------------
 
-  async #create(wish: { kind: ChannelKind; name?: string; memberUserIds: string[] }): Promise<string> {
-    const clientRequestId = randomId();
-    const { channel } = await this.try(() => this.rpc.channels.createChannel({ ...wish, clientRequestId }));
-    return channel?.channelId ?? "";
+  async #end(): Promise<void> {
+    this.#closed.abort();
+    clearInterval(this.#snapshots);
+    this.#listener.close();
+    this.outbox.close();
+    this.#receipts.close();
+    this.people.close();
+    this.typists.clear();
+    await this.#running;
   }
 
   async #restore(): Promise<void> {
@@ -334,10 +260,9 @@ export class TertuliaClient {
   #onCaughtUp(): void {
     this.#restored.value = true;
     this.outbox.nudge();
-    this.#reads.nudge();
-    this.#deliveries.nudge();
+    this.#receipts.nudge();
     for (const channel of this.inbox.all.peek()) {
-      this.#deliver(channel);
+      this.#receipts.deliver(channel);
       this.outbox.onLog(channel.channelId, channel.headSeq, []); // sent before the stream was there again
     }
     for (const { timeline, members, channelId } of this.#open) {
@@ -375,20 +300,13 @@ export class TertuliaClient {
   }
 
   #onSaid(channel: MyChannel, events: readonly Event[]): void {
-    this.#deliver(channel);
+    this.#receipts.deliver(channel);
     if (this.connection.peek().state !== "online") return;
     for (const event of events) {
       const message = messageFrom(event);
       if (message !== undefined && message.author !== this.me.peek())
         for (const listener of this.#onMessage) tellOf(channel, message, listener);
     }
-  }
-
-  /** What is here has reached the device. Nobody is told in large channels. */
-  #deliver({ channelId, headSeq, deliveredSeq, memberCount, lastMessage }: MyChannel): void {
-    if (memberCount > MAX_RECEIPT_MEMBERS || headSeq <= deliveredSeq || lastMessage === undefined) return;
-    this.inbox.entry(channelId)?.delivered(headSeq);
-    if (lastMessage.seq > deliveredSeq) this.#deliveries.advance(channelId, headSeq);
   }
 
   /** Who has said something types no longer. */

@@ -1,5 +1,6 @@
 /** One channel while it is open: its messages, its members, and what the user does there. */
 
+import { effect } from "@preact/signals-core";
 import type { TertuliaClient } from "./client.js";
 import type { Range } from "./inbox.js";
 import { MAX_RECEIPT_MEMBERS, Members } from "./members.js";
@@ -22,6 +23,7 @@ export class Conversation {
   #unreadAtOpen: number;
   #large: boolean;
   #typedAt = 0; // 0: nobody was told, or that it ended
+  #unwatch: () => void;
 
   constructor(
     private readonly client: TertuliaClient,
@@ -33,6 +35,7 @@ export class Conversation {
     this.unreadAfterSeq = unreadCount(channel) > 0 ? channel.readSeq : 0;
     this.#unreadAtOpen = unreadCount(channel);
     this.#large = channel.memberCount > MAX_RECEIPT_MEMBERS;
+    this.#unwatch = effect(() => this.#settle());
   }
 
   /**
@@ -110,6 +113,19 @@ export class Conversation {
     this.members.onRanges(ranges);
   }
 
+  /** What is shown as said is not shown as on its way, too, be it that the answer to the send was lost. */
+  #settle(): void {
+    const { outbox, me } = this.client;
+    const waiting = outbox.entries.value.filter(
+      ({ channelId, seq }) => channelId === this.channelId && seq === undefined,
+    );
+    const { messages } = this.timeline.view.value;
+    if (waiting.length === 0) return;
+    const mine = new Set(messages.filter(({ author }) => author === me.peek()).map(({ clientId }) => clientId));
+    const said = waiting.map(({ clientId }) => clientId).filter((clientId) => mine.has(clientId));
+    if (said.length > 0) outbox.onLog(this.channelId, 0, said);
+  }
+
   /** Keep what is shown for the next visit. */
   keep(): void {
     const newest = this.timeline.newest(KEPT_FOR_NEXT_VISIT);
@@ -120,6 +136,8 @@ export class Conversation {
   close(): void {
     this.typing(false);
     this.keep();
+    this.#unwatch();
+    this.timeline.close();
     this.client.closed(this);
   }
 

@@ -1,5 +1,6 @@
 export { effect, type ReadonlySignal } from "@preact/signals-core";
 export type { Blocks } from "./blocks.js";
+export type { Channels } from "./channels.js";
 export { connect, type OnMessage, type Options, TertuliaClient } from "./client.js";
 export type { Conversation } from "./conversation.js";
 export { errorFrom, TertuliaError } from "./errors.js";

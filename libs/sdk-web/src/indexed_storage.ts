@@ -5,6 +5,7 @@ const VERSION = 1;
 const OUTBOX = "outbox";
 const CACHE = "cache";
 const SNAPSHOT = "snapshot";
+const OPEN_MS = 5_000; // browsers have been seen never to answer: then nothing is kept
 
 /** In IndexedDB, a database per server and user, shared by all tabs of the site. */
 export class IndexedStorage implements Storage {
@@ -56,35 +57,54 @@ export class IndexedStorage implements Storage {
   }
 
   async clear(): Promise<void> {
-    await this.#do(OUTBOX, "readwrite", (store) => store.clear());
-    await this.#do(CACHE, "readwrite", (store) => store.clear());
+    const database = await this.#database;
+    this.close(); // before: what comes late is not kept again
+    const transaction = database.transaction([OUTBOX, CACHE], "readwrite");
+    for (const name of [OUTBOX, CACHE]) transaction.objectStore(name).clear();
+    await ended(transaction);
   }
 
   close(): void {
-    this.#database.then((database) => database.close()).catch(() => {});
+    this.#database.then((database) => database.close()).catch(() => {}); // once its transactions have ended
+    this.#database = Promise.reject(new DOMException("the storage is closed", "InvalidStateError"));
+    this.#database.catch(() => {});
   }
 
   async #do<T>(name: string, mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
     const transaction = (await this.#database).transaction(name, mode);
     const request = act(transaction.objectStore(name));
-    // the transaction's end, not the request's: only then is it kept
-    await new Promise<void>((resolve, reject) => {
-      transaction.oncomplete = () => resolve();
-      transaction.onerror = () => reject(transaction.error);
-      transaction.onabort = () => reject(transaction.error);
-    });
+    await ended(transaction);
     return request.result;
   }
 }
 
+/** The transaction's end, not the request's: only then is it kept. */
+function ended(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onerror = () => reject(transaction.error);
+    transaction.onabort = () => reject(transaction.error);
+  });
+}
+
 function open(name: string): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name, VERSION);
+    const request = indexedDB.open(name, VERSION); // where cookies are blocked, this throws, which rejects
+    const late = setTimeout(() => {
+      request.onsuccess = () => request.result.close();
+      reject(new DOMException("the browser does not open its database", "TimeoutError"));
+    }, OPEN_MS);
     request.onupgradeneeded = () => {
       request.result.createObjectStore(OUTBOX, { keyPath: "order", autoIncrement: true });
       request.result.createObjectStore(CACHE);
     };
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      clearTimeout(late);
+      resolve(request.result);
+    };
+    request.onerror = () => {
+      clearTimeout(late);
+      reject(request.error);
+    };
   });
 }

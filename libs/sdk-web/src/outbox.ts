@@ -8,11 +8,12 @@ import { Backoff, sleep } from "./backoff.js";
 import { errorFrom, type TertuliaError } from "./errors.js";
 import type { Rpc } from "./rpc.js";
 import type { Pending, Storage } from "./storage.js";
-import type { Tabs } from "./tabs.js";
+import type { Sent, Tabs } from "./tabs.js";
 
 const RETRY_BASE_MS = 300;
 const RETRY_CAP_MS = 15_000;
 const UNKEPT = 2 ** 52; // places of what the browser would not keep: after all that it has kept
+const MAX_SETTLED = 1_000; // ids: more than are said between two looks at what is kept
 
 export interface Draft {
   readonly channelId: string;
@@ -27,6 +28,8 @@ export class Outbox {
   readonly entries: ReadonlySignal<readonly Pending[]> = this.#entries;
   #lanes = new Set<string>(); // channels with a message on its way
   #unkept = 0; // how many could not be kept: they last as long as the page
+  #settled = new Set<string>(); // client ids that are in the log or were dropped, whatever is still kept of them
+  #adding: Promise<unknown> = Promise.resolve();
   #wakes = new Set<() => void>();
   #stop = new AbortController();
 
@@ -36,20 +39,16 @@ export class Outbox {
     private readonly tabs: Tabs,
     private readonly seen: (channelId: string) => number,
   ) {
-    tabs.onOutboxChanged(() => void this.open());
+    tabs.onOutboxChanged((sent) => {
+      if (sent !== undefined) this.#sent(sent);
+      void this.open();
+    });
     tabs.onLeading(() => void this.open());
   }
 
   /** Take up what an earlier visit left, or another tab has added, sent or dropped. Never throws. */
   async open(): Promise<void> {
-    const kept = await this.storage.pending().catch(() => undefined);
-    if (kept !== undefined) {
-      const here = this.#entries.value.filter(({ order, seq }) => seq !== undefined || order >= UNKEPT);
-      const isHere = new Set(here.map(({ order }) => order));
-      this.#entries.value = [...here, ...kept.filter(({ order }) => !isHere.has(order))].sort(
-        (a, b) => a.order - b.order,
-      );
-    }
+    await this.#read();
     this.#sendAll();
   }
 
@@ -58,7 +57,7 @@ export class Outbox {
   }
 
   /** Say something. It is kept first, if the browser keeps anything, and sent when there is a connection. */
-  async send({ channelId, text, replyToSeq = 0, mentions = [] }: Draft): Promise<Pending> {
+  send({ channelId, text, replyToSeq = 0, mentions = [] }: Draft): Promise<Pending> {
     const said = {
       channelId,
       clientId: randomId(),
@@ -68,28 +67,33 @@ export class Outbox {
       mentions,
       createTimeMs: Date.now(),
     };
-    const pending = await this.storage.add(said).catch(() => {
-      this.#unkept += 1;
-      return { ...said, order: UNKEPT + this.#unkept };
-    });
-    this.#entries.value = [...this.#entries.value, pending];
-    this.tabs.tellOutboxChanged();
-    this.#sendAll();
-    return pending;
+    const added = this.#adding.then(() => this.#add(said)); // one after the other, whatever becomes of each
+    this.#adding = added;
+    return added;
   }
 
   /** Try one again that was refused. */
-  async retry(pending: Pending): Promise<void> {
-    const { refusal: _, ...again } = pending;
+  async retry({ clientId }: Pending): Promise<void> {
+    const refused = this.#entries.value.find((entry) => entry.clientId === clientId && entry.refusal !== undefined);
+    if (refused === undefined || this.#settled.has(clientId)) return; // another tab was faster
+    const { refusal: _, ...again } = refused;
     await this.#replace(again);
     this.#sendAll();
   }
 
   /** Do not send it after all. Too late when it is on its way. Throws where it cannot be taken out of what is kept. */
   async drop(pending: Pending): Promise<void> {
-    if (pending.order < UNKEPT) await this.storage.remove(pending.order);
-    this.#forget(pending.order);
+    this.#settle(pending.clientId); // at once, or a retry might still send it
+    try {
+      if (pending.order < UNKEPT) await this.storage.remove(pending.order);
+    } catch (thrown) {
+      this.#settled.delete(pending.clientId);
+      await this.open();
+      throw thrown;
+    }
+    this.#entries.value = this.#entries.value.filter(({ order }) => order !== pending.order);
     this.tabs.tellOutboxChanged();
+    this.nudge();
   }
 
   /** There is a connection: what waits need not wait longer. */
@@ -100,25 +104,59 @@ export class Outbox {
 
   /** The log has come this far, with these ids of ours in it: they are shown from the log now. */
   onLog(channelId: string, position: number, clientIds: readonly string[]): void {
-    const had = this.#entries.value;
-    const left = had.filter(
+    for (const clientId of clientIds) this.#settle(clientId);
+    const gone = this.#entries.value.filter(
       (entry) =>
-        entry.channelId !== channelId ||
-        (!clientIds.includes(entry.clientId) && (entry.seq === undefined || entry.seq > position)),
+        entry.channelId === channelId &&
+        (clientIds.includes(entry.clientId) || (entry.seq !== undefined && entry.seq <= position)),
     );
-    if (left.length < had.length) this.#entries.value = left;
+    if (gone.length === 0) return;
+    this.#entries.value = this.#entries.value.filter((entry) => !gone.includes(entry));
+    // its answer may have been lost, and then nobody else would take it out
+    for (const { order } of gone) if (order < UNKEPT) this.storage.remove(order).catch(() => {});
+    if (gone.some(isWaiting))
+      this.nudge(); // what waited for its answer waits no longer
+    else this.#sendAll();
+  }
+
+  /** Keep a message, and show it with all that was said before, in whichever tab. */
+  async #add(said: Omit<Pending, "order">): Promise<Pending> {
+    const pending = await this.#keep(said);
+    await this.#read();
+    if (!this.#entries.value.some(({ order }) => order === pending.order))
+      this.#entries.value = [...this.#entries.value, pending].sort(byOrder);
+    this.tabs.tellOutboxChanged();
+    this.#sendAll();
+    return pending;
+  }
+
+  /** What is said after something that could not be kept is not kept either, or it would be sent before it. */
+  async #keep(said: Omit<Pending, "order">): Promise<Pending> {
+    const isBehind = this.#entries.value.some(({ order, seq }) => order >= UNKEPT && seq === undefined);
+    const kept = isBehind ? undefined : await this.storage.add(said).catch(() => undefined);
+    if (kept !== undefined) return kept;
+    this.#unkept += 1;
+    return { ...said, order: UNKEPT + this.#unkept };
+  }
+
+  async #read(): Promise<void> {
+    const kept = await this.storage.pending().catch(() => undefined);
+    if (kept === undefined) return;
+    const here = this.#entries.value.filter(({ order, seq }) => seq !== undefined || order >= UNKEPT);
+    const isHere = new Set(here.map(({ order }) => order));
+    const others = kept.filter(({ order, clientId }) => !isHere.has(order) && !this.#settled.has(clientId));
+    this.#entries.value = [...here, ...others].sort(byOrder);
   }
 
   #sendAll(): void {
-    const channels = new Set(
-      this.#entries.value.filter((entry) => this.#isToSend(entry)).map(({ channelId }) => channelId),
-    );
+    const channels = new Set(this.#entries.value.filter(isWaiting).map(({ channelId }) => channelId));
     for (const channelId of channels) if (!this.#lanes.has(channelId)) void this.#runLane(channelId);
   }
 
-  /** The tab that leads sends what all of them have kept; what could not be kept only this one knows. */
-  #isToSend({ refusal, seq, order }: Pending): boolean {
-    return refusal === undefined && seq === undefined && (this.tabs.leading || order >= UNKEPT);
+  /** What is to be sent next. The tab that leads sends what all of them have kept, a tab itself what could not be kept. */
+  #next(channelId: string): Pending | undefined {
+    const first = this.#entries.value.find((entry) => entry.channelId === channelId && isWaiting(entry));
+    return first !== undefined && (this.tabs.leading || first.order >= UNKEPT) ? first : undefined;
   }
 
   async #runLane(channelId: string): Promise<void> {
@@ -126,7 +164,7 @@ export class Outbox {
     const backoff = new Backoff(RETRY_BASE_MS, RETRY_CAP_MS);
     try {
       while (!this.#stop.signal.aborted) {
-        const next = this.#entries.value.find((entry) => entry.channelId === channelId && this.#isToSend(entry));
+        const next = this.#next(channelId);
         if (next === undefined) return;
         const error = await this.#try(next);
         if (error === undefined) backoff.reset();
@@ -139,18 +177,18 @@ export class Outbox {
 
   /** One try. Answers the error that passes by itself, if there was one. */
   async #try(entry: Pending): Promise<TertuliaError | undefined> {
-    const { channelId, clientId, afterSeq, text, replyToSeq, mentions } = entry;
+    const { channelId, clientId, afterSeq, text, replyToSeq, mentions, order } = entry;
     try {
-      const { seq } = await this.rpc.messages.sendMessage({
+      const answer = await this.rpc.messages.sendMessage({
         channelId,
         clientMessageId: clientId,
         afterSeq: BigInt(afterSeq),
         message: { text, replyToSeq: BigInt(replyToSeq), mentionedUserIds: [...mentions] },
       });
-      await this.storage.remove(entry.order).catch(() => {}); // sent again by the next visit, and said once
-      this.#update({ ...entry, seq: Number(seq) });
-      if (this.seen(channelId) >= Number(seq)) this.onLog(channelId, this.seen(channelId), []);
-      this.tabs.tellOutboxChanged();
+      const sent = { clientId, seq: Number(answer.seq) };
+      this.#sent(sent);
+      await this.storage.remove(order).catch(() => {}); // sent again by the next visit, and said once
+      this.tabs.tellOutboxChanged(sent);
     } catch (thrown) {
       const error = errorFrom(thrown);
       if (error.reason === "DEDUP_SCAN_LIMIT" && error.metadata["scanned_to_seq"] !== undefined)
@@ -159,6 +197,15 @@ export class Outbox {
       else await this.#replace({ ...entry, refusal: { reason: error.reason, message: error.message } });
     }
     return undefined;
+  }
+
+  /** It is durable: shown until the log shows it. */
+  #sent({ clientId, seq }: Sent): void {
+    const entry = this.#entries.value.find((had) => had.clientId === clientId);
+    if (entry === undefined) return;
+    this.#update({ ...entry, seq });
+    const position = this.seen(entry.channelId);
+    if (position >= seq) this.onLog(entry.channelId, position, []);
   }
 
   async #wait(ms: number): Promise<void> {
@@ -180,9 +227,19 @@ export class Outbox {
     this.#entries.value = this.#entries.value.map((had) => (had.order === entry.order ? entry : had));
   }
 
-  #forget(order: number): void {
-    this.#entries.value = this.#entries.value.filter((had) => had.order !== order);
+  #settle(clientId: string): void {
+    this.#settled.add(clientId);
+    const [oldest] = this.#settled;
+    if (oldest !== undefined && this.#settled.size > MAX_SETTLED) this.#settled.delete(oldest);
   }
+}
+
+function isWaiting({ refusal, seq }: Pending): boolean {
+  return refusal === undefined && seq === undefined;
+}
+
+function byOrder(a: Pending, b: Pending): number {
+  return a.order - b.order;
 }
 
 /** 128 random bits. */

@@ -38,7 +38,7 @@ export interface Storage {
   keepSnapshot(snapshot: Snapshot): Promise<void>;
   page(channelId: string): Promise<readonly Message[] | undefined>;
   keepPage(channelId: string, messages: readonly Message[]): Promise<void>;
-  /** Forget everything: the user logs out. */
+  /** Forget everything, and close: the user logs out. */
   clear(): Promise<void>;
   close(): void;
 }

@@ -1,11 +1,18 @@
+/** That a message was sent, and as what. */
+export interface Sent {
+  readonly clientId: string;
+  readonly seq: number;
+}
+
 /** Several tabs of one user: one of them leads, which sends what all of them say. */
 export interface Tabs {
   readonly leading: boolean;
   /** This tab leads from now on. */
   onLeading(then: () => void): void;
-  tellOutboxChanged(): void;
+  /** `sent`: what changed, if it is only that. */
+  tellOutboxChanged(sent?: Sent): void;
   /** Another tab changed the outbox. */
-  onOutboxChanged(then: () => void): void;
+  onOutboxChanged(then: (sent: Sent | undefined) => void): void;
   close(): void;
 }
 
@@ -19,17 +26,21 @@ export class OneTab implements Tabs {
 }
 
 /** A Web Lock says who leads, for as long as the tab lives; a BroadcastChannel tells the others of changes. */
-export class SharedTabs implements Tabs {
+class SharedTabs implements Tabs {
   #leading = false;
-  #channel: BroadcastChannel;
   #stop = new AbortController();
   #release: () => void = () => {};
   #onLeading: (() => void)[] = [];
 
-  constructor(name: string) {
-    this.#channel = new BroadcastChannel(name);
-    navigator.locks
+  /** Throws where the browser lets the page have no locks. */
+  constructor(
+    name: string,
+    locks: LockManager,
+    private readonly channel: BroadcastChannel,
+  ) {
+    locks
       .request(name, { signal: this.#stop.signal }, () => {
+        if (this.#stop.signal.aborted) return undefined;
         this.#lead();
         return new Promise<void>((resolve) => {
           this.#release = resolve;
@@ -48,12 +59,12 @@ export class SharedTabs implements Tabs {
     this.#onLeading.push(then);
   }
 
-  tellOutboxChanged(): void {
-    this.#channel.postMessage("outbox");
+  tellOutboxChanged(sent?: Sent): void {
+    if (!this.#stop.signal.aborted) this.channel.postMessage({ sent });
   }
 
-  onOutboxChanged(then: () => void): void {
-    this.#channel.addEventListener("message", then);
+  onOutboxChanged(then: (sent: Sent | undefined) => void): void {
+    this.channel.addEventListener("message", ({ data }: MessageEvent<{ sent?: Sent }>) => then(data.sent));
   }
 
   #lead(): void {
@@ -65,13 +76,21 @@ export class SharedTabs implements Tabs {
     this.#stop.abort();
     this.#release();
     this.#leading = false;
-    this.#channel.close();
+    this.channel.close();
   }
 }
 
-/** What the browser has: locks need a secure context (https, or this machine). */
+/**
+ * What the browser has: locks need a secure context (https, or this machine). Where cookies are blocked, a browser may throw as
+ * soon as either is touched.
+ */
 export function tabsNamed(name: string): Tabs {
-  const able =
-    typeof navigator !== "undefined" && navigator.locks !== undefined && typeof BroadcastChannel === "function";
-  return able ? new SharedTabs(name) : new OneTab();
+  let channel: BroadcastChannel | undefined;
+  try {
+    channel = new BroadcastChannel(name);
+    return new SharedTabs(name, navigator.locks, channel);
+  } catch {
+    channel?.close();
+    return new OneTab();
+  }
 }

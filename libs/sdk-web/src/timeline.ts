@@ -6,8 +6,9 @@
  */
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import { type ReadonlySignal, signal } from "@preact/signals-core";
-import { errorFrom, type TertuliaError } from "./errors.js";
+import { errorFrom, TertuliaError } from "./errors.js";
 import type { Event } from "./gen/tertulia/chat/v1/event_pb.js";
 import type { ListMessagesRequestSchema, ListMessagesResponse } from "./gen/tertulia/chat/v1/message_pb.js";
 import { type Position, PositionSchema } from "./gen/tertulia/chat/v1/session_pb.js";
@@ -20,7 +21,7 @@ const PAGE = 60; // more than a tall screen shows
 const FILL_PAGE = 1_000;
 const MAX_FILL = 2_000; // a longer hole is not filled: the window is fetched anew
 const MAX_MESSAGES = 1_000; // what is farther from the eye is dropped, and fetched again when it is wanted
-const MAX_EMPTY_PAGES = 20; // pages that the server ended before it found a message
+const MAX_EMPTY_PAGES = 1_000; // that the server ended before it found a message, each a thousand events further
 
 type Anchor = MessageInitShape<typeof ListMessagesRequestSchema>["anchor"];
 
@@ -54,6 +55,8 @@ export class Timeline {
   #filling = false;
   #collectors = new Set<Event[]>();
   #generation = 0; // of the window: answers that belong to an earlier one are dropped
+  #missed: { readonly anchor: Anchor | undefined } | undefined; // the window that was asked for and could not be had
+  #closed = false;
 
   constructor(
     private readonly rpc: Rpc,
@@ -115,10 +118,16 @@ export class Timeline {
   /** What could not be loaded may be loaded now: the window by itself, more before or after it when it is asked for. */
   retry(): void {
     if (this.#view.value.error !== undefined) {
-      if (this.#position === undefined) return void this.#again();
+      if (this.#missed !== undefined) return void this.#openAt(this.#missed.anchor);
       this.#view.value = { ...this.#view.value, error: undefined };
     }
     void this.#fill();
+  }
+
+  /** Nobody looks any more: ask for nothing else. */
+  close(): void {
+    this.#closed = true;
+    this.#generation += 1;
   }
 
   /** The newest messages that are known, to be kept for the next visit. */
@@ -131,7 +140,9 @@ export class Timeline {
 
   async #openAt(anchor: Anchor | undefined): Promise<void> {
     this.#generation += 1;
+    this.#missed = { anchor };
     await this.#load("window", anchor, (page, since) => {
+      this.#missed = undefined;
       this.#position = Math.max(Number(page.headSeq), ...since.map(({ seq }) => Number(seq)));
       this.#wanted = Math.max(this.#wanted, this.#position);
       const newer = page.newerPageToken !== "";
@@ -184,10 +195,12 @@ export class Timeline {
   /** A page with at least one message, or the last: the server may end one before it found any. */
   async #page(anchor: Anchor | undefined, forward: boolean): Promise<ListMessagesResponse> {
     const { channelId } = this;
+    const generation = this.#generation;
     let page = await this.rpc.messages.listMessages({ channelId, pageSize: PAGE, anchor });
-    for (let tries = 0; page.events.length === 0 && tries < MAX_EMPTY_PAGES; tries += 1) {
+    for (let pages = 1; page.events.length === 0 && generation === this.#generation; pages += 1) {
       const pageToken = forward ? page.newerPageToken : page.olderPageToken;
       if (pageToken === "") break;
+      if (pages === MAX_EMPTY_PAGES) throw new TertuliaError("no message in a million events", Code.OutOfRange, "");
       page = await this.rpc.messages.listMessages({ channelId, pageSize: PAGE, pageToken });
     }
     return page;
@@ -210,10 +223,10 @@ export class Timeline {
 
   /** Fetch what did not come. One at a time; what comes meanwhile is fetched, too. */
   async #fill(): Promise<void> {
-    if (this.#filling) return;
+    if (this.#filling || this.#closed) return;
     this.#filling = true;
     try {
-      while (this.#position !== undefined && this.#position < this.#wanted) {
+      while (!this.#closed && this.#position !== undefined && this.#position < this.#wanted) {
         if (this.#wanted - this.#position > MAX_FILL) return await this.#again();
         const generation = this.#generation;
         const afterSeq = BigInt(this.#position);
@@ -222,7 +235,8 @@ export class Timeline {
           afterSeq,
           pageSize: FILL_PAGE,
         });
-        if (slice === undefined || generation !== this.#generation) return;
+        if (generation !== this.#generation) continue; // the window stands elsewhere now
+        if (slice === undefined) return;
         if (Number(slice.toSeq) <= this.#position) this.#wanted = this.#position;
         else this.#take(slice.events, Number(slice.toSeq));
       }

@@ -55,11 +55,7 @@ export function channelMethods(rooms: FakeRooms, unary: Unary): Partial<ServiceI
     advanceReadPosition: unary("AdvanceReadPosition", ({ channelId, readSeq }, user) => {
       const room = rooms.member(channelId, user);
       const seat = room.seats.get(user) as Seat;
-      seat.readSeq = Math.max(seat.readSeq, Number(readSeq));
-      seat.deliveredSeq = Math.max(seat.deliveredSeq, seat.readSeq);
-      const readMessageCount = room.log.events[seat.readSeq - 1]?.messageCount ?? 0n;
-      const value = { logId: room.log.id, userId: user, readSeq: BigInt(seat.readSeq), readMessageCount } as never;
-      rooms.tell(room, { case: "read", value });
+      rooms.read(room, user, Math.max(seat.readSeq, Number(readSeq)));
       return { readSeq: BigInt(seat.readSeq) };
     }),
     advanceDeliveredPosition: unary("AdvanceDeliveredPosition", ({ channelId, deliveredSeq }, user) => {

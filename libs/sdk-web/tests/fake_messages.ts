@@ -41,6 +41,10 @@ export function messageMethods(rooms: FakeRooms, unary: Unary): Partial<ServiceI
     }),
     listMessages: unary("ListMessages", ({ channelId, pageSize, anchor }, user) => {
       const { log } = rooms.member(channelId, user);
+      if (rooms.emptyPages > 0) {
+        rooms.emptyPages -= 1;
+        return { events: [], olderPageToken: "on", newerPageToken: "on", headSeq: BigInt(log.head) };
+      }
       const all = log.messages();
       const size = pageSize || 50;
       const below = (seq: bigint) => all.filter((event) => event.seq < seq).length;

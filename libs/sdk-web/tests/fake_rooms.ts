@@ -45,6 +45,8 @@ export class FakeRooms {
   clock = () => Date.now();
   /** The next `count` events do not reach the streams. */
   lose = 0;
+  /** So many pages of messages end before one is found. */
+  emptyPages = 0;
   #logs = 0;
 
   room(id: string, kind: ChannelKind, ...members: string[]): Room {
@@ -120,6 +122,16 @@ export class FakeRooms {
 
   tell(room: Room, notice: Notice, except = ""): void {
     for (const feed of this.feeds) if (room.seats.has(feed.user) && feed.user !== except) feed.notice(notice);
+  }
+
+  /** A member reads up to a seq, and everybody is told. */
+  read(room: Room, userId: string, seq: number): void {
+    const seat = room.seats.get(userId);
+    if (seat !== undefined) seat.readSeq = Math.max(seat.readSeq, seq);
+    if (seat !== undefined) seat.deliveredSeq = Math.max(seat.deliveredSeq, seat.readSeq);
+    const readMessageCount = room.log.events[seq - 1]?.messageCount ?? 0n;
+    const value = { logId: room.log.id, userId, readSeq: BigInt(seq), readMessageCount } as never;
+    this.tell(room, { case: "read", value });
   }
 
   mine(room: Room, user: string): MyChannel {

@@ -27,7 +27,7 @@ describe("the inbox", () => {
     const ann = await here.join("ann");
     const ids = () => ann.inbox.channels.value.map(({ channelId }) => channelId);
     expect(ids()).toEqual(["three", "two", "one"]);
-    await ann.prefer("one", { pinned: true });
+    await ann.channels.prefer("one", { pinned: true });
     expect(ids()).toEqual(["one", "three", "two"]);
   });
 
@@ -96,8 +96,8 @@ describe("the inbox", () => {
     const room = here.server.room("plaza", GROUP, "ann", "bob");
     here.server.say(room, "bob", "a");
     const [phone, laptop] = [await here.join("ann"), await here.join("ann")];
-    await phone.prefer("plaza", { muted: true });
-    await phone.prefer("plaza", { hidden: true });
+    await phone.channels.prefer("plaza", { muted: true });
+    await phone.channels.prefer("plaza", { hidden: true });
     await until(() => laptop.inbox.channels.value.length === 0);
     expect(channel(laptop, "plaza").preferences.muted).toBe(true);
     here.server.say(room, "bob", "again");
@@ -131,7 +131,7 @@ describe("the inbox", () => {
     const room = here.server.room("news", BROADCAST, "ann", "bob");
     const [ann, bob] = [await here.join("ann"), await here.join("bob")];
     expect(channel(bob, "news").permissions.send).toBe(false);
-    await ann.setRole(room.id, "bob", MemberRole.OPERATOR);
+    await ann.channels.setRole(room.id, "bob", MemberRole.OPERATOR);
     await until(() => channel(bob, "news").permissions.send);
     await expectFreshEqualsLive(bob);
   });

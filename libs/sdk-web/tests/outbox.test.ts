@@ -1,7 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { ChannelKind, receiptOf } from "../src/index.js";
+import { IndexedStorage } from "../src/indexed_storage.js";
 import { MemoryStorage } from "../src/storage.js";
+import { blocked, blockStorage } from "./blocked.js";
 import { refusal } from "./fake_refusals.js";
 import { opened, texts, until, world } from "./world.js";
 
@@ -97,11 +99,7 @@ describe("the outbox", () => {
   });
 
   test("sends what the browser will not keep, and drops it", async () => {
-    vi.stubGlobal("indexedDB", {
-      open: () => {
-        throw new DOMException("cookies are blocked", "SecurityError");
-      },
-    });
+    blockStorage();
     plaza();
     const ann = await here.join("ann", { keep: true });
     const conversation = await opened(ann, "plaza");
@@ -112,6 +110,122 @@ describe("the outbox", () => {
     await ann.outbox.drop(refused);
     expect(ann.outbox.entries.value).toEqual([]);
     expect(said()).toEqual(["one", "two"]);
+  });
+
+  test("sends in the order in which it was said where the browser stops keeping, and keeps again", async () => {
+    plaza();
+    const ann = await here.join("ann", { keep: true });
+    const conversation = await opened(ann, "plaza");
+    await here.server.stop();
+    await conversation.send({ text: "kept" });
+    const full = vi.spyOn(IDBObjectStore.prototype, "add").mockImplementation(blocked);
+    await conversation.send({ text: "no room" });
+    full.mockRestore();
+    await conversation.send({ text: "room again" });
+    await ann.outbox.open();
+    expect(ann.outbox.entries.value.map(({ text }) => text)).toEqual(["kept", "no room", "room again"]);
+    await here.server.start();
+    await until(() => texts(conversation).length === 3 && ann.outbox.entries.value.length === 0);
+    expect(said()).toEqual(["kept", "no room", "room again"]);
+  });
+
+  test("sends first what was said first, though it was refused, once it is tried again", async () => {
+    plaza();
+    const ann = await here.join("ann");
+    const conversation = await opened(ann, "plaza");
+    here.server.before.set("SendMessage", [() => Promise.reject(refusal(Code.PermissionDenied, "BLOCKED", "no"))]);
+    const refused = await conversation.send({ text: "refused" });
+    await until(() => ann.outbox.entries.value[0]?.refusal !== undefined);
+    await here.server.stop();
+    for (const text of ["two", "three"]) await conversation.send({ text });
+    await ann.outbox.retry(refused);
+    await here.server.start();
+    await until(() => texts(conversation).length === 3);
+    expect(said()).toEqual(["refused", "two", "three"]);
+  });
+
+  test("does not show again as on its way what the log shows, though the answer was lost", async () => {
+    plaza();
+    const ann = await here.join("ann", { keep: true });
+    const conversation = await opened(ann, "plaza");
+    let answer = () => {};
+    here.server.after.set("SendMessage", [
+      () =>
+        new Promise<void>((_, reject) => {
+          answer = () => reject(refusal(Code.Unavailable, "OUTCOME_UNKNOWN"));
+        }),
+    ]);
+    await conversation.send({ text: "once" });
+    await until(() => texts(conversation).length === 1);
+    expect(ann.outbox.entries.value).toEqual([]);
+    await ann.outbox.open(); // as another tab would have it do
+    expect(ann.outbox.entries.value).toEqual([]);
+    answer();
+    await conversation.send({ text: "and then" });
+    await until(() => texts(conversation).length === 2);
+    expect(await ann.storage.pending()).toEqual([]);
+    expect(said()).toEqual(["once", "and then"]);
+  });
+
+  test("does not show as on its way what a page of the log has, said by an earlier visit", async () => {
+    const room = plaza();
+    const first = await here.join("ann", { keep: true });
+    const conversation = await opened(first, "plaza");
+    await here.server.stop();
+    const { clientId } = await conversation.send({ text: "answer lost" });
+    await first.close();
+    here.server.append(room, "ann", { case: "message", value: { text: "answer lost" } as never }, clientId);
+    await here.server.start();
+    here.server.before.set("SendMessage", [() => new Promise(() => {})]);
+    const second = await here.join("ann", { keep: true });
+    expect(second.outbox.entries.value.length).toBe(1);
+    const again = await opened(second, "plaza");
+    expect(texts(again)).toEqual(["answer lost"]);
+    expect(second.outbox.entries.value).toEqual([]);
+  });
+
+  test("does not bring back what was discarded, though it was being tried again and looked up", async () => {
+    plaza();
+    const ann = await here.join("ann", { keep: true });
+    const conversation = await opened(ann, "plaza");
+    here.server.before.set("SendMessage", [() => Promise.reject(refusal(Code.PermissionDenied, "BLOCKED", "no"))]);
+    const refused = await conversation.send({ text: "refused" });
+    await until(() => ann.outbox.entries.value[0]?.refusal !== undefined);
+    await Promise.all([ann.outbox.open(), ann.outbox.drop(refused), ann.outbox.retry(refused), ann.outbox.open()]);
+    await conversation.send({ text: "after" });
+    await until(() => texts(conversation).length === 1);
+    expect(ann.outbox.entries.value).toEqual([]);
+    expect(said()).toEqual(["after"]);
+  });
+
+  test("opens though the browser never opens its database, and closes what it opens too late", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    const request = { result: { close: vi.fn() }, onsuccess: () => {} };
+    vi.stubGlobal("indexedDB", { open: () => request });
+    const storage = new IndexedStorage("never");
+    vi.advanceTimersByTime(5_000);
+    vi.useRealTimers();
+    await expect(storage.pending()).rejects.toThrow("does not open its database");
+    request.onsuccess();
+    expect(request.result.close).toHaveBeenCalled();
+  });
+
+  test("forgets, when somebody signs out, and keeps nothing that comes late", async () => {
+    plaza();
+    const ann = await here.join("ann", { keep: true });
+    const conversation = await opened(ann, "plaza");
+    await conversation.send({ text: "private" });
+    await until(() => texts(conversation).length === 1);
+    conversation.keep();
+    await here.server.stop();
+    await conversation.send({ text: "unsent" });
+    const forgotten = ann.forget();
+    await forgotten;
+    conversation.keep();
+    await here.server.start();
+    const next = await here.join("ann", { keep: true });
+    expect(await next.storage.pending()).toEqual([]);
+    expect(await next.storage.page("plaza")).toBeUndefined();
   });
 
   test("gets a new token when the old one has expired, for a send as well as for the stream", async () => {

@@ -1,6 +1,8 @@
+import { Code } from "@connectrpc/connect";
 import { effect } from "@preact/signals-core";
 import { describe, expect, test } from "vitest";
 import { ChannelKind, type Conversation, type TertuliaClient } from "../src/index.js";
+import { refusal } from "./fake_refusals.js";
 import { channel, online, opened, shown, texts, until, world } from "./world.js";
 
 const here = world();
@@ -152,6 +154,63 @@ describe("a timeline", () => {
     await timeline.loadOlder();
     expect(timeline.view.value.messages.length).toBe(100);
     expect(timeline.view.value.error).toBeUndefined();
+  });
+
+  test("has the window that was asked for when it is asked again, be it the first or another", async () => {
+    plaza(300);
+    const ann = await here.join("ann");
+    ann.markRead("plaza", 101, 100);
+    const no = () => Promise.reject(refusal(Code.NotFound, "NO"));
+    here.server.before.set("ListMessages", [no]);
+    const conversation = ann.open(channel(ann, "plaza"));
+    const { timeline } = conversation;
+    await until(() => timeline.view.value.error !== undefined);
+    expect(timeline.view.value.loading).toBe("nothing");
+    timeline.retry();
+    expect(timeline.view.value).toMatchObject({ loading: "window", error: undefined });
+    await shown(conversation);
+    expect(texts(conversation)).toContain("message 101"); // the first unread one
+    here.server.before.set("ListMessages", [no]);
+    await timeline.toSeq(2);
+    expect(timeline.view.value.error).toBeDefined();
+    timeline.retry();
+    await shown(conversation);
+    expect(texts(conversation)).toContain("message 1");
+  });
+
+  test("asks on while pages hold no message, and no longer than somebody looks", async () => {
+    plaza(3);
+    const ann = await here.join("ann");
+    here.server.emptyPages = 30;
+    const conversation = await opened(ann, "plaza");
+    expect(texts(conversation)).toEqual(["message 1", "message 2", "message 3"]);
+    here.server.emptyPages = Number.POSITIVE_INFINITY;
+    const other = ann.open(channel(ann, "plaza"));
+    await until(() => other.timeline.view.value.loading === "window");
+    other.close();
+    await ann.search("somebody"); // the answer of which comes after that of a page
+    const asked = here.server.calls.length;
+    await ann.search("somebody");
+    expect(here.server.calls.length).toBe(asked + 1);
+  });
+
+  test("fetches what the stream left out though the window goes elsewhere meanwhile", async () => {
+    const room = plaza(100);
+    const ann = await here.join("ann");
+    ann.markRead("plaza", 101, 100);
+    const conversation = await opened(ann, "plaza");
+    const filling = new Promise<() => void>((reached) => {
+      here.server.before.set("ListEvents", [() => new Promise<void>((answer) => reached(answer))]);
+    });
+    here.server.lose = 1;
+    here.server.say(room, "bob", "lost");
+    here.server.say(room, "bob", "seen");
+    const fill = await filling;
+    here.server.before.set("ListMessages", [() => Promise.reject(refusal(Code.NotFound, "NO"))]);
+    await conversation.timeline.toSeq(50);
+    fill();
+    await until(() => texts(conversation).at(-1) === "seen");
+    expect(texts(conversation).slice(-2)).toEqual(["lost", "seen"]);
   });
 
   test("forgets, when the connection is back, that a page could not be had", async () => {

@@ -77,7 +77,8 @@ function Head({ channel, conversation }: { channel: MyChannel; conversation: Con
 function itemsOf(channel: MyChannel, client: TertuliaClient): MenuItem[] {
   const { channelId, kind } = channel;
   const { muted, pinned } = channel.preferences;
-  const prefer = (wish: Parameters<typeof client.prefer>[1]) => void attempt(() => client.prefer(channelId, wish));
+  const prefer = (wish: Parameters<typeof client.channels.prefer>[1]) =>
+    void attempt(() => client.channels.prefer(channelId, wish));
   return [
     { icon: "mute", label: t(muted ? "unmute" : "mute"), act: () => prefer({ muted: !muted }) },
     { icon: "pin", label: t(pinned ? "unpin" : "pin"), act: () => prefer({ pinned: !pinned }) },
@@ -102,11 +103,11 @@ function ofManyPeople({ channelId, name, permissions }: MyChannel, client: Tertu
   };
   const rename = async () => {
     const wanted = await ask({ words: t("groupName"), yes: t("save"), value: name });
-    if (wanted) await attempt(() => client.rename(channelId, wanted));
+    if (wanted) await attempt(() => client.channels.rename(channelId, wanted));
   };
   const leave = async () => {
     if (!(await sure(t("leaveSure"), t("leave")))) return;
-    if (await attempt(() => client.leave(channelId))) select("");
+    if (await attempt(() => client.channels.leave(channelId))) select("");
   };
   const items: MenuItem[] = [];
   if (permissions.manage) {

@@ -102,7 +102,7 @@ function itemsOf({ userId, role }: Member, channel: MyChannel, client: TertuliaC
       items.push({
         icon: "people",
         label: t(label),
-        act: () => void attempt(() => client.setRole(channelId, userId, given)),
+        act: () => void attempt(() => client.channels.setRole(channelId, userId, given)),
       });
   };
   if (permissions.own) {
@@ -115,7 +115,7 @@ function itemsOf({ userId, role }: Member, channel: MyChannel, client: TertuliaC
       icon: "trash",
       label: t("remove"),
       danger: true,
-      act: () => void attempt(() => client.removeMember(channelId, userId)),
+      act: () => void attempt(() => client.channels.removeMember(channelId, userId)),
     });
   return items;
 }

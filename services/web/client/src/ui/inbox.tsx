@@ -132,7 +132,7 @@ const Row = memo(({ channel, isSelected }: { channel: MyChannel; isSelected: boo
       <Menu
         label={`${t("more")}: ${title}`}
         class="icon-button row-menu"
-        items={rowItems(channel, (wish) => attempt(() => client.prefer(channel.channelId, wish)))}
+        items={rowItems(channel, (wish) => attempt(() => client.channels.prefer(channel.channelId, wish)))}
       >
         <Icon name="down" size={18} />
       </Menu>
@@ -162,7 +162,7 @@ function Badges({ channel }: { channel: MyChannel }) {
   );
 }
 
-type Wish = Parameters<TertuliaClient["prefer"]>[1];
+type Wish = Parameters<TertuliaClient["channels"]["prefer"]>[1];
 
 function rowItems({ preferences }: MyChannel, prefer: (wish: Wish) => void): MenuItem[] {
   const { pinned, muted, markedUnread } = preferences;

@@ -12,12 +12,12 @@ export function OpenChannels({ onJoined }: { onJoined: () => void }) {
   const found = useSignal<readonly OpenChannel[]>([]);
   useEffect(() => {
     void attempt(async () => {
-      const all = await client.openChannels();
+      const all = await client.channels.openChannels();
       found.value = all.filter(({ channelId }) => client.inbox.get(channelId) === undefined);
     });
   }, []);
   const join = async (channelId: string) => {
-    if (!(await attempt(() => client.join(channelId)))) return;
+    if (!(await attempt(() => client.channels.join(channelId)))) return;
     onJoined();
     select(channelId);
   };

@@ -37,8 +37,8 @@ export function PeopleDialog() {
     const [first] = ids;
     if (first === undefined) return;
     const done = await attempt(async () => {
-      if (open.kind === "add-members") await client.addMembers(open.channelId, ids);
-      else select(await (isGroup ? client.createGroup(groupName, ids) : client.createDirect(first)));
+      if (open.kind === "add-members") await client.channels.addMembers(open.channelId, ids);
+      else select(await (isGroup ? client.channels.createGroup(groupName, ids) : client.channels.createDirect(first)));
     });
     if (done) close();
   };
