@@ -83,7 +83,7 @@ export class Outbox {
 
   /** Do not send it after all. Too late when it is on its way. Throws where it cannot be taken out of what is kept. */
   async drop(pending: Pending): Promise<void> {
-    this.#settle(pending.clientId); // at once, or a retry might still send it
+    this.#settle(pending.clientId); // at once: a look at what is kept may be under way
     try {
       if (pending.order < UNKEPT) await this.storage.remove(pending.order);
     } catch (thrown) {

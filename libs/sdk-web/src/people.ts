@@ -8,6 +8,7 @@ import type { Rpc } from "./rpc.js";
 
 const AT_ONCE = 4; // profiles are asked for one by one, so many at a time
 const MAX_WATCHED = 1_000; // ListenRequest.watch_user_ids
+const MAX_KEPT = 1_000; // profiles
 const PRESENCE_PAGE = 100; // GetPresenceRequest.user_ids
 /** What is not pushed is asked for so often: presence of those who were not named when the stream opened, lost profiles. */
 const ASK_MS = 20_000;
@@ -58,9 +59,10 @@ export class People {
     else this.#profiles.set(user.userId, signal(user));
   }
 
-  /** All that are known, for the next visit. */
+  /** Those that were met last, for the next visit. */
   known(): User[] {
-    return [...this.#profiles.values()].map((profile) => profile.peek()).filter(({ name }) => name !== "");
+    const known = [...this.#profiles.values()].map((profile) => profile.peek()).filter(({ name }) => name !== "");
+    return known.slice(-MAX_KEPT);
   }
 
   async #ask(): Promise<void> {

@@ -184,14 +184,29 @@ describe("the outbox", () => {
     expect(second.outbox.entries.value).toEqual([]);
   });
 
-  test("does not bring back what was discarded, though it was being tried again and looked up", async () => {
+  test("does not show again what is in the log, though it cannot be taken out of what is kept", async () => {
     plaza();
     const ann = await here.join("ann", { keep: true });
+    const conversation = await opened(ann, "plaza");
+    const stuck = vi.spyOn(IDBObjectStore.prototype, "delete").mockImplementation(blocked);
+    await conversation.send({ text: "once" });
+    await until(() => texts(conversation).length === 1 && ann.outbox.entries.value.length === 0);
+    conversation.close();
+    await ann.outbox.open();
+    expect(ann.outbox.entries.value).toEqual([]);
+    stuck.mockRestore();
+  });
+
+  test.each([true, false])("does not bring back what was discarded while it was looked up; kept: %s", async (keep) => {
+    plaza();
+    const ann = await here.join("ann", { keep });
     const conversation = await opened(ann, "plaza");
     here.server.before.set("SendMessage", [() => Promise.reject(refusal(Code.PermissionDenied, "BLOCKED", "no"))]);
     const refused = await conversation.send({ text: "refused" });
     await until(() => ann.outbox.entries.value[0]?.refusal !== undefined);
-    await Promise.all([ann.outbox.open(), ann.outbox.drop(refused), ann.outbox.retry(refused), ann.outbox.open()]);
+    await Promise.all([ann.outbox.open(), ann.outbox.drop(refused)]);
+    expect(ann.outbox.entries.value).toEqual([]);
+    await ann.outbox.retry(refused);
     await conversation.send({ text: "after" });
     await until(() => texts(conversation).length === 1);
     expect(ann.outbox.entries.value).toEqual([]);
