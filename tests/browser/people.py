@@ -91,18 +91,27 @@ class People:
         language: str = "en-US",
         dark: bool = False,
         token: str = "",
+        script: str = "",
         in_context_of: Person | None = None,
     ) -> Person:
-        """Follow a log-in link, in a browser of one's own or in another tab of somebody's."""
+        """Follow a log-in link, in a browser of one's own or in another tab of somebody's. `script` runs before each page."""
         context = in_context_of.context if in_context_of is not None else await self._context(size, language, dark=dark)
         page = await context.new_page()
+        if script:
+            await page.add_init_script(script)
         for pattern, handler in self._routes:
             await page.route(pattern, handler)
         page.on("pageerror", self._on_error)
         page.on("console", self._on_console)
-        await page.goto(f"{self._stack.web}/#user={user_id}&token={token or _SECRET.user_token(user_id)}")
-        await page.locator(".inbox").wait_for()
-        return Person(user_id, context, page)
+        person = Person(user_id, context, page)
+        await self.follow_link(person, token)
+        return person
+
+    async def follow_link(self, person: Person, token: str = "") -> None:
+        """Log in, in the tab that is open."""
+        user_id = person.user_id
+        await person.page.goto(f"{self._stack.web}/#user={user_id}&token={token or _SECRET.user_token(user_id)}")
+        await person.page.locator(".inbox").wait_for()
 
     def route(self, pattern: str, handler: Callable[[Route], Awaitable[None]]) -> None:
         """Answer requests of those who join from now on in place of the server."""

@@ -2,7 +2,7 @@
 
 import pytest
 import tertulia
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from tertulia import ChannelKind
 from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 
@@ -75,6 +75,94 @@ async def test_the_keyboard_names_somebody_and_escape_leaves_one_thing_after_the
     await expect(box).to_have_value("")
     await box.press("Escape")
     await box.wait_for(state="detached")
+
+
+async def test_escape_closes_what_is_on_top_and_nothing_else(stack: ServeStack, people: People) -> None:
+    await team(stack, "layers")
+    alice = await people.join("alice")
+    await alice.open("layers")
+    page = alice.page
+    panel, menu, dialog = page.locator(".details"), page.get_by_role("menu"), page.locator("dialog.modal")
+    toggle = page.locator(".chat-head").get_by_role("button", name="Details")
+    await toggle.click()
+    await page.get_by_role("button", name="More: bob").click()
+    await menu.wait_for()
+    await page.evaluate("document.activeElement.blur()")  # wherever the focus is
+    await page.keyboard.press("Escape")
+    await menu.wait_for(state="detached")
+    await expect(panel).to_be_visible()
+
+    add = panel.get_by_role("button", name="Add")
+    for close in ("Escape", "Cancel"):
+        await add.click()
+        await dialog.wait_for()
+        if close == "Escape":
+            await page.keyboard.press("Escape")
+        else:
+            await dialog.get_by_role("button", name="Cancel").click()
+        await dialog.wait_for(state="detached")
+        await expect(panel).to_be_visible()
+        await expect(add).to_be_focused()
+
+    await alice.write("who has read this?")
+    await alice.act("who has read this?", "Who has read it")
+    await dialog.wait_for()
+    await page.keyboard.press("Escape")
+    await dialog.wait_for(state="detached")
+    await page.keyboard.press("Escape")
+    await panel.wait_for(state="detached")
+    await expect(alice.box("layers")).to_be_visible()
+
+    search = page.get_by_role("searchbox", name="Search")
+    await search.fill("lay")
+    await search.press("Escape")
+    await expect(search).to_have_value("")
+    await expect(alice.box("layers")).to_be_visible()
+    await search.press("Escape")
+    await alice.box("layers").wait_for(state="detached")
+
+
+async def test_who_signs_out_is_told_what_is_lost_and_loses_nothing_else(stack: ServeStack, people: People) -> None:
+    await team(stack, "leaving")
+    token = Secret.parse(DEVELOPMENT_SECRET).user_token("alice")
+    alice = await people.join("alice", token=token)
+    page = alice.page
+
+    async def sign_out() -> None:
+        await page.locator(".inbox-head [aria-haspopup=menu]").click()
+        await page.get_by_role("menuitem", name="Sign out").click()
+
+    async def choose(words: str, answer: str) -> None:
+        dialog = page.get_by_role("dialog").filter(has_text=words)
+        await dialog.get_by_role("button", name=answer, exact=True).click()
+        await dialog.wait_for(state="detached")
+
+    await alice.open("leaving")
+    await alice.box("leaving").fill("half a sentence")
+    await sign_out()
+    await choose("begun to write", "Cancel")
+    await expect(alice.box("leaving")).to_have_value("half a sentence")
+
+    async def refuse(route: Route) -> None:
+        await route.abort()
+
+    await page.route("**/tertulia.chat.v1.MessageService/SendMessage", refuse)
+    await alice.write("never sent")
+    await page.locator(".message:not([data-seq])").wait_for()
+    await page.evaluate("sessionStorage.setItem('a shop', 'its own')")
+    await sign_out()
+    await choose("1 message was not sent", "Sign out")
+    await page.locator(".sign-in").wait_for()
+    assert await page.evaluate("Object.keys(sessionStorage)") == ["a shop"]
+
+    await page.unroute("**/tertulia.chat.v1.MessageService/SendMessage")
+    await people.follow_link(alice, token)
+    await alice.open("leaving")
+    await alice.write("back again")
+    await alice.sees("back again")
+    assert await alice.texts() == ["back again"]
+    await sign_out()
+    await page.locator(".sign-in").wait_for()
 
 
 async def test_what_is_said_offline_is_delivered_once_and_in_order(stack: ServeStack, people: People) -> None:

@@ -8,12 +8,27 @@ from playwright.async_api import Route
 from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 
 from tests.browser.people import People
+from tests.browser.scrolling import fill
 from tests.support.stack import ServeStack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
 
 _SECRET = Secret.parse(DEVELOPMENT_SECRET)
 _TOKEN_SECONDS = 4
+_SCROLLS_UP_TO = """(wanted) => {
+  document.querySelector(".scroller").scrollTop = 0;
+  return document.querySelector(wanted) !== null;
+}"""
+_KEPT_PAGE = """([user, channel]) => new Promise((resolve) => {
+  const opening = indexedDB.open(`tertulia ${location.origin} ${user}`);
+  opening.onsuccess = () => { // behind what is being written
+    const reading = opening.result.transaction("cache").objectStore("cache").get(`page:${channel}`);
+    reading.onsuccess = () => {
+      opening.result.close();
+      resolve(reading.result !== undefined);
+    };
+  };
+})"""
 ANYTHING = {
     "right to left": "\u0634\u0643\u0631\u0627 \u062c\u0632\u064a\u0644\u0627! \u05e9\u05dc\u05d5\u05dd",
     "families and flags": "\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 \U0001f1ea\U0001f1f8 \U0001f44d\U0001f3fd ok",
@@ -99,6 +114,50 @@ async def test_where_nobody_renews_tokens_the_page_says_that_it_is_over(people: 
     people.route("**/config.json", without_development)
     alice = await people.join("alice", token=_SECRET.user_token("alice", seconds))
     await alice.page.locator(".connection.bad[role=alert]", has_text="signed out").wait_for()
+
+
+async def test_history_that_cannot_be_loaded_says_so_and_is_loaded_when_asked_again(
+    stack: ServeStack, people: People
+) -> None:
+    last = await fill(stack, "holes", 300)
+    is_broken = True
+
+    async def sometimes(route: Route) -> None:
+        await (route.abort() if is_broken else route.continue_())
+
+    people.route("**/tertulia.chat.v1.MessageService/ListMessages", sometimes)
+    alice = await people.join("alice")
+    page = alice.page
+    again = page.locator(".messages").get_by_role("button", name="Try again")
+    spinning = page.locator(".loading-more, .loading-window")
+    await alice.open("holes")
+    await again.wait_for()
+    assert await spinning.count() == 0
+    is_broken = False
+    await again.click()
+    await alice.sees("number 300 ")
+
+    is_broken = True
+    await page.wait_for_function(_SCROLLS_UP_TO, arg=".load-failed")
+    assert await spinning.count() == 0
+    is_broken = False
+    await again.click()
+    await page.wait_for_function(_SCROLLS_UP_TO, arg=f'[data-seq="{last - 299}"]')
+    assert await again.count() == 0
+
+    bob = await people.join("bob")
+    await bob.open("holes")
+    await bob.sees("number 300 ")
+    assert await bob.page.evaluate(_KEPT_PAGE, ["bob", "holes"])
+    is_broken = True  # though there is something of the last visit to show
+    await bob.page.reload()
+    again = bob.page.locator(".messages").get_by_role("button", name="Try again")
+    await again.wait_for()
+    await bob.sees("number 300 ")
+    is_broken = False
+    await again.click()
+    await again.wait_for(state="detached")
+    await bob.sees("number 300 ")
 
 
 async def test_text_of_every_kind_arrives_as_it_was_written(stack: ServeStack, people: People) -> None:

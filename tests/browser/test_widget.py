@@ -15,6 +15,56 @@ _PAGE = """<!doctype html><html lang="en"><title>A shop</title>
 <script src="/widget.js" data-user="alice" data-token="{token}" defer></script></html>"""
 
 
+async def test_nothing_of_one_user_of_a_page_is_left_for_the_next(stack: ServeStack, browser: Browser) -> None:
+    async with tertulia.connect(stack.address, token=_SECRET.server_token()) as server:
+        await server.users.ensure(["alice", "bob"])
+        await server.acting_for("alice").channels.create_group(["bob"], name="Family", channel_id="family")
+    context = await browser.new_context(locale="en-US")
+    context.set_default_timeout(30_000)
+    page = await context.new_page()
+    html = _PAGE.format(token=_SECRET.user_token("alice"))
+    await page.route("**/shop.html", lambda route: route.fulfill(body=html, content_type="text/html"))
+    await page.goto(f"{stack.web}/shop.html")
+    chat = page.frame_locator("iframe[title=Chat]")
+    box = chat.locator(".composer textarea")
+    bubble = page.locator("button[aria-expanded]")
+
+    async def becomes(user_id: str) -> None:
+        token = _SECRET.user_token(user_id) if user_id else ""
+        await page.evaluate(
+            "([userId, given]) => { window.tertulia = { userId, token: async () => given }; }", [user_id, token]
+        )
+
+    await bubble.click()
+    await chat.locator(".row-main", has_text="Family").click()
+    await box.fill("a secret of alice")
+    await becomes("bob")
+    await chat.locator(".inbox-head h1", has_text="bob").wait_for()
+    await chat.locator(".row-main", has_text="Family").click()
+    await expect(box).to_have_value("")
+    await box.fill("a secret of bob")
+    await page.reload()
+    await bubble.click()
+    await chat.locator(".inbox-head h1", has_text="alice").wait_for()
+    await chat.locator(".row-main", has_text="Family").wait_for()
+    assert "secret" not in await chat.locator("body").inner_text()
+
+    await chat.locator(".row-main", has_text="Family").click()
+    await box.fill("another secret of alice")
+    await becomes("")
+    await expect(bubble).to_be_hidden()
+    await expect(page.locator("iframe")).to_be_hidden()
+    await becomes("alice")
+    await bubble.click()
+    await chat.locator(".row-main", has_text="Family").click()
+    await expect(box).to_have_value("")
+    await chat.get_by_role("button", name="Back").click()
+    await chat.locator(".inbox-head [aria-haspopup=menu]").click()
+    await chat.get_by_role("menuitem", name="Your name").wait_for()
+    assert await chat.get_by_role("menuitem", name="Sign out").count() == 0
+    await context.close()
+
+
 async def test_one_script_tag_gives_a_chat_in_the_colours_of_the_page(stack: ServeStack, browser: Browser) -> None:
     async with tertulia.connect(stack.address, token=_SECRET.server_token()) as server:
         await server.users.ensure(["alice", "support"])

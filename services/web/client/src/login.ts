@@ -1,6 +1,7 @@
 /**
  * Who the person is. A log-in link holds user and token in its fragment, which browsers do not send; it is taken out of the
- * address at once and kept for this tab only. Inside a widget the page around it hands the token over.
+ * address at once and kept for this tab only, or for this page where the browser keeps nothing. Inside a widget the page around it
+ * hands the token over, and says when it has another user.
  */
 
 import type { TokenProvider } from "@tertulia/sdk-web";
@@ -53,10 +54,15 @@ export function takeLink(): void {
   const user = fragment.get("user");
   const token = fragment.get("token");
   if (user === null || token === null) return;
-  if (kept("sessionStorage", USER) !== user) forgetTab(); // drafts are somebody else's
-  keep("sessionStorage", USER, user);
+  belongTo(user);
   keep("sessionStorage", TOKEN, token);
   history.replaceState(history.state, "", location.pathname + location.search);
+}
+
+/** What is kept for this tab is this person's; drafts of somebody else are forgotten. */
+function belongTo(userId: string): void {
+  if (kept("sessionStorage", USER) !== userId) forgetTab();
+  keep("sessionStorage", USER, userId);
 }
 
 /** The token at hand first; when the server would not have it any more, another. */
@@ -80,19 +86,41 @@ async function developmentToken(userId: string): Promise<string> {
   return ((await response.json()) as { token: string }).token;
 }
 
+/** A token, and whose. */
+interface Given {
+  readonly userId: string;
+  readonly token: string;
+}
+
 /** The page around the frame says who the person is, and gets a token whenever one is wanted. */
 async function embedded(): Promise<Login> {
   for (;;) {
     try {
       const { userId, token } = await askPage();
-      return { userId, token: renewing(token, async () => (await askPage()).token) };
+      belongTo(userId);
+      return { userId, token: renewing(token, () => anotherOf(userId)) };
     } catch {
-      // it could not get a token so far
+      // it could not get a token so far, or has no user
     }
   }
 }
 
-function askPage(): Promise<{ userId: string; token: string }> {
+/** Another token of the same person: under that of somebody else, the one's messages would be sent as the other's. */
+async function anotherOf(userId: string): Promise<string> {
+  const given = await askPage();
+  if (given.userId !== userId) throw new Error("the page around the frame has another user");
+  return given.token;
+}
+
+/** Call when the page around the frame has another user than this, or (`userId` is "") nobody any more. */
+export function onAnotherUser(userId: string, then: (userId: string) => void): void {
+  if (!EMBEDDED) return;
+  addEventListener("message", ({ data, source }: MessageEvent) => {
+    if (source === parent && data?.type === "tertulia.user" && data.userId !== userId) then(data.userId);
+  });
+}
+
+function askPage(): Promise<Given> {
   return new Promise((resolve, reject) => {
     const end = () => {
       clearTimeout(timer);

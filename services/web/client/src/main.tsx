@@ -2,7 +2,9 @@
 
 import { TertuliaClient } from "@tertulia/sdk-web";
 import { render } from "preact";
-import { EMBEDDED, loadConfig, login, logout, takeLink } from "./login.ts";
+import { forgetsAll } from "./keep.ts";
+import { EMBEDDED, loadConfig, login, logout, onAnotherUser, takeLink } from "./login.ts";
+import { agreesToLose } from "./sign_out.ts";
 import { theme, wear } from "./state.ts";
 import "./style/base.css";
 import "./style/inbox.css";
@@ -20,23 +22,46 @@ async function main(): Promise<void> {
   wear(theme.value);
   const page = document.getElementById("app");
   if (page === null) return;
-  if (EMBEDDED) listenForTheme();
+  if (EMBEDDED) {
+    listenForTheme();
+    render(<Waiting />, page); // for as long as the page around says nothing
+  }
   const config = await loadConfig();
   const who = await login(config);
   if (who === undefined) return render(<SignIn />, page);
-  const client = new TertuliaClient(who);
-  client.start();
-  const signOut = async () => {
-    logout();
-    await client.forget().catch(() => {}); // who cannot be asked to forget has kept nothing
-    await client.close();
-    location.replace(location.pathname);
+  const visit = () => {
+    const client = new TertuliaClient(who);
+    client.start();
+    render(<Root key={Date.now()} app={{ client, config }} onSignOut={() => void askAndSignOut()} />, page);
+    return client;
   };
+  let client = visit();
+  let isOver = false;
+  const signOut = async () => {
+    isOver = true;
+    render(null, page); // first, or what is shown is kept again
+    logout();
+    await client.forget();
+    beginAnew();
+  };
+  const askAndSignOut = async () => {
+    if (await agreesToLose(client)) await signOut();
+  };
+  onAnotherUser(who.userId, (userId) => {
+    if (userId === "") void signOut();
+    else beginAnew(); // and ask who it is
+  });
   addEventListener("pagehide", () => void client.close());
   addEventListener("pageshow", (event) => {
-    if (event.persisted) location.reload(); // out of the back-forward cache, where streams do not live
+    if (!event.persisted) return;
+    if (isOver) location.reload();
+    else client = visit(); // out of the back-forward cache, where streams do not live
   });
-  render(<Root app={{ client, config }} onSignOut={() => void signOut()} />, page);
+}
+
+/** Without the channel that is open: it is that of somebody who has gone. */
+function beginAnew(): void {
+  location.replace(location.pathname + location.search);
 }
 
 function SignIn() {
@@ -45,6 +70,15 @@ function SignIn() {
       <img src="/icon.svg" alt="" width={72} height={72} />
       <h1>Tertulia</h1>
       <p>{t("signInHow")}</p>
+      {forgetsAll() && <p role="alert">{t("signInForgotten")}</p>}
+    </main>
+  );
+}
+
+function Waiting() {
+  return (
+    <main class="sign-in">
+      <p role="status">{t("connecting")}</p>
     </main>
   );
 }

@@ -11,9 +11,15 @@ const KEPT = "tertulia.notify";
 
 /** A widget's frame may not ask; the page around it is somebody else's. */
 export const canNotify = !EMBEDDED && "Notification" in globalThis;
-export const notifying = signal(
-  canNotify && Notification.permission === "granted" && kept("localStorage", KEPT) === "yes",
-);
+export const notifying = signal(canNotify && isAllowed() && kept("localStorage", KEPT) === "yes");
+
+function isAllowed(): boolean {
+  try {
+    return Notification.permission === "granted";
+  } catch {
+    return false; // a browser that lets the page keep nothing may not even say
+  }
+}
 
 export async function notify(wanted: boolean): Promise<void> {
   notifying.value = wanted && (await Notification.requestPermission()) === "granted";

@@ -8,6 +8,7 @@ import { addressOf, channelIn } from "./address.ts";
 import { keep, kept } from "./keep.ts";
 import type { Config } from "./login.ts";
 import { t } from "./text/index.ts";
+import { whyOf } from "./text/reasons.ts";
 
 export interface App {
   readonly client: TertuliaClient;
@@ -84,7 +85,7 @@ export async function attempt(action: () => Promise<unknown>): Promise<boolean> 
     await action();
     return true;
   } catch (thrown) {
-    tell(t("failed", { reason: errorFrom(thrown).message }));
+    tell(t("failed", { reason: whyOf(errorFrom(thrown)) }));
     return false;
   }
 }

@@ -4,8 +4,8 @@
  *   <script src="https://chat.example.com/widget.js" data-user="alice" data-token="…" defer></script>
  *
  * The chat runs in a frame of its own, so the two pages cannot touch each other; it gets the token by message, never by address.
- * A page that renews tokens sets `window.tertulia = { token: async () => … }` before. Variables that begin with `--tertulia-` on
- * the page's root are handed on.
+ * A page that renews tokens sets `window.tertulia = { token: async () => … }` before; one that has another user without being loaded
+ * anew sets it again, with `userId: ""` for nobody. Variables that begin with `--tertulia-` on the page's root are handed on.
  */
 
 export interface Page {
@@ -42,23 +42,61 @@ function begin(): void {
   bubble.addEventListener("click", () => {
     const isOpen = frame.style.display !== "none";
     if (frame.src === "") frame.src = `${origin}/?embedded`; // the page pays for the chat when somebody opens it
-    frame.style.display = isOpen ? "none" : "block";
-    bubble.setAttribute("aria-expanded", String(!isOpen));
+    show(!isOpen);
     if (!isOpen) frame.focus();
   });
+  const show = (isOpen: boolean) => {
+    frame.style.display = isOpen ? "block" : "none";
+    bubble.setAttribute("aria-expanded", String(isOpen));
+  };
+  const tell = () => void answer(frame, origin, dataset).catch(reportError); // the page's own fault; the frame asks again
   addEventListener("message", ({ data, source, origin: sender }: MessageEvent) => {
-    if (source !== frame.contentWindow || sender !== origin || data?.type !== "tertulia.ask") return;
-    answer(frame, origin, dataset).catch(reportError); // the page's own fault; the frame asks again
+    if (source === frame.contentWindow && sender === origin && data?.type === "tertulia.ask") tell();
   });
+  const meet = () => {
+    const isSomebody = personOf(dataset).userId !== "";
+    bubble.style.display = isSomebody ? "grid" : "none";
+    if (!isSomebody) show(false);
+    if (frame.src !== "") tell();
+  };
+  onPage(meet);
+  meet();
   document.body.append(frame, bubble);
 }
 
 /** Who the person is and how the page looks, for the frame. */
 async function answer(frame: HTMLIFrameElement, origin: string, dataset: DOMStringMap): Promise<void> {
-  const { userId = dataset["user"], token = async () => dataset["token"] } = window.tertulia ?? {};
+  const { userId, token } = personOf(dataset);
   const say = (message: object) => frame.contentWindow?.postMessage(message, origin);
   say({ type: "tertulia.theme", variables: variables() });
-  say({ type: "tertulia.token", userId, token: await token() });
+  say({ type: "tertulia.user", userId }); // at once: a token may take its time
+  if (userId === "") return;
+  const given = await token();
+  if (personOf(dataset).userId === userId) say({ type: "tertulia.token", userId, token: given });
+}
+
+/** By what the page has set last, or else by the script tag. */
+function personOf(dataset: DOMStringMap): Required<Page> {
+  const { userId = dataset["user"] ?? "", token = async () => dataset["token"] ?? "" } = window.tertulia ?? {};
+  return { userId, token };
+}
+
+/** Hear of it when the page sets `window.tertulia`. */
+function onPage(then: () => void): void {
+  let page = window.tertulia;
+  try {
+    Object.defineProperty(window, "tertulia", {
+      configurable: true,
+      enumerable: true,
+      get: () => page,
+      set: (given: Page | undefined) => {
+        page = given;
+        then();
+      },
+    });
+  } catch {
+    // it is a `var` of the page's: what it says is heard of when the frame asks
+  }
 }
 
 function frameNamed(title: string): HTMLIFrameElement {

@@ -80,6 +80,8 @@ export const en = {
   serverAway: "The server does not answer. Trying again…",
   ended: "You have been signed out.",
   signInHow: "This page needs a link from your application, such as the one that the server prints when it starts.",
+  signInForgotten:
+    "Your browser lets this page keep nothing, so you are signed out whenever it is loaded anew. Open your link again, or allow this site to store data.",
   nothingHere: "No conversations yet",
   nothingHereHow: "Start one with the pencil above.",
   choose: "Choose a conversation",
@@ -96,6 +98,9 @@ export const en = {
   dark: "Dark",
   system: "As the device",
   signOut: "Sign out",
+  signOutUnsent:
+    "{n} message was not sent and will be lost. Sign out?|{n} messages were not sent and will be lost. Sign out?",
+  signOutDrafts: "What you have begun to write will be lost. Sign out?",
   emoji: "Emoji",
   image: "Image",
   official: "Official",
@@ -114,6 +119,18 @@ export const en = {
   notify: "Notify me",
   openChannels: "Open channels",
   join: "Join",
+  copyFailed: "This browser does not let the page copy.",
+  whyAway: "the server does not answer",
+  whyBusy: "too much at once; try again in a while",
+  whySlow: "slow mode; try again in a while",
+  whyNotAllowed: "you may not do that here",
+  whyBlocked: "one of you has blocked the other",
+  whyNoChannel: "there is no such channel, or you are not in it",
+  whyNoUser: "there is no such person here",
+  whyNoMessage: "the message is gone",
+  whyLastOwner: "make somebody else an owner first",
+  whyLimit: "there is a limit, and it is reached",
+  whySignedOut: "your sign-in is over; open your link again",
 };
 
 export type Words = typeof en;

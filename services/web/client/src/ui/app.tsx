@@ -2,11 +2,13 @@ import { useComputed, useSignal } from "@preact/signals";
 import { contentOf, type MyChannel, unreadCount } from "@tertulia/sdk-web";
 import { useEffect } from "preact/hooks";
 import { tellOfMessages } from "../notifications.ts";
-import { type App, AppContext, select, selected, toast, useApp } from "../state.ts";
+import { type App, AppContext, details, select, selected, toast, useApp } from "../state.ts";
 import { t } from "../text/index.ts";
+import { whyOf } from "../text/reasons.ts";
 import { Chat } from "./chat.tsx";
 import { Icon } from "./icons.tsx";
 import { Inbox } from "./inbox.tsx";
+import { isEscape } from "./layers.ts";
 import { nameOf, titleOf } from "./names.ts";
 import { PeopleDialog } from "./people_dialog.tsx";
 import { QuestionDialog } from "./question.tsx";
@@ -26,8 +28,9 @@ function Frame({ onSignOut }: { onSignOut: () => void }) {
   useEffect(() => tellOfMessages(client), []);
   useEffect(() => {
     const leave = (event: KeyboardEvent) => {
-      if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
-      if (document.querySelector("dialog[open]") === null) select("");
+      if (!isEscape(event) || event.defaultPrevented) return;
+      if (details.peek() && selected.peek() !== "") details.value = false;
+      else select("");
     };
     addEventListener("keydown", leave);
     return () => removeEventListener("keydown", leave);
@@ -92,7 +95,7 @@ function Connection() {
   if (state === "ended")
     return (
       <div class="connection bad" role="alert">
-        {t("ended")} <bdi>{connection.error?.message}</bdi>
+        {t("ended")} {connection.error !== undefined && <bdi>{whyOf(connection.error)}</bdi>}
       </div>
     );
   const words =
@@ -109,18 +112,21 @@ function Connection() {
 /** Screen readers hear what others say in the open conversation. */
 function Announcer() {
   const { client } = useApp();
-  const said = useSignal("");
+  const said = useSignal({ words: "", count: 0 });
   useEffect(
     () =>
       client.onMessage((channel, message) => {
         if (channel.channelId === selected.peek())
-          said.value = `${nameOf(client, message.author)}: ${contentOf(message).text}`;
+          said.value = {
+            words: `${nameOf(client, message.author)}: ${contentOf(message).text}`,
+            count: said.peek().count + 1,
+          };
       }),
     [],
   );
   return (
     <div class="unseen" aria-live="polite">
-      {said.value}
+      <p key={said.value.count}>{said.value.words}</p>
     </div>
   );
 }

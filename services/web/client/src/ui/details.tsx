@@ -8,12 +8,13 @@ import {
   type MyChannel,
   type TertuliaClient,
 } from "@tertulia/sdk-web";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { VList } from "virtua";
 import { attempt, details, dialog, useApp } from "../state.ts";
 import { t } from "../text/index.ts";
 import { AvatarWithPresence, ChannelAvatar } from "./avatar.tsx";
 import { Icon } from "./icons.tsx";
+import { LoadFailed } from "./load_failed.tsx";
 import { Menu, type MenuItem } from "./menu.tsx";
 import { nameOf, titleOf } from "./names.ts";
 
@@ -29,17 +30,25 @@ const RANK: Readonly<Record<number, number>> = { [MemberRole.OWNER]: 0, [MemberR
 
 export function Details({ channel, conversation }: { channel: MyChannel; conversation: Conversation }) {
   const { client } = useApp();
+  const panel = useRef<HTMLElement>(null);
   const members = [...conversation.members.list.value.values()].sort(
     (a, b) =>
       (RANK[a.role] ?? 2) - (RANK[b.role] ?? 2) || nameOf(client, a.userId).localeCompare(nameOf(client, b.userId)),
   );
   const ids = members.map(({ userId }) => userId).join("\n");
+  const load = () => void conversation.members.load().catch(() => {}); // `error` tells
   useEffect(() => {
-    if (members.length === 0) conversation.members.load().catch(() => {});
-    return client.people.look(ids.split("\n").filter(Boolean));
-  }, [ids]);
+    if (members.length === 0) load();
+  }, [conversation]);
+  useEffect(() => client.people.look(ids.split("\n").filter(Boolean)), [ids]);
+  useLayoutEffect(() => {
+    const before = document.activeElement as HTMLElement | null;
+    return () => {
+      if (panel.current?.contains(document.activeElement)) before?.focus();
+    };
+  }, []);
   return (
-    <aside class="details" aria-label={t("details")}>
+    <aside ref={panel} class="details" aria-label={t("details")}>
       <header class="details-head">
         <h2>{t("details")}</h2>
         <button type="button" class="icon-button" aria-label={t("close")} onClick={() => (details.value = false)}>
@@ -65,6 +74,7 @@ export function Details({ channel, conversation }: { channel: MyChannel; convers
           </button>
         )}
       </div>
+      {members.length === 0 && conversation.members.error.value !== undefined && <LoadFailed retry={load} />}
       <VList class="members" role="list">
         {members.map((member) => (
           <MemberRow key={member.userId} member={member} channel={channel} />

@@ -4,12 +4,14 @@ import { useSignal } from "@preact/signals";
 import { contentOf, type MyChannel, type TertuliaClient, unreadCount } from "@tertulia/sdk-web";
 import { memo } from "preact/compat";
 import { VList } from "virtua";
+import { EMBEDDED } from "../login.ts";
 import { canNotify, notify, notifying } from "../notifications.ts";
 import { ask, attempt, dialog, select, selected, theme, useApp, wear } from "../state.ts";
 import { LANGUAGES, type Language, language, shortTimeOf, speak, t } from "../text/index.ts";
 import { Avatar, ChannelAvatar } from "./avatar.tsx";
 import { draftOf } from "./drafts.ts";
 import { Icon } from "./icons.tsx";
+import { isEscape } from "./layers.ts";
 import { Menu, type MenuItem } from "./menu.tsx";
 import { nameOf, titleOf, typingWords } from "./names.ts";
 
@@ -51,6 +53,11 @@ export function Inbox({ onSignOut }: { onSignOut: () => void }) {
           value={wanted.value}
           onInput={(event) => {
             wanted.value = event.currentTarget.value;
+          }}
+          onKeyDown={(event) => {
+            if (!isEscape(event) || wanted.value === "") return;
+            wanted.value = "";
+            event.preventDefault(); // the conversation stays open
           }}
         />
       </label>
@@ -98,7 +105,9 @@ function settings(client: TertuliaClient, onSignOut: () => void): MenuItem[] {
     checked: language.value === one,
     act: () => speak(one),
   }));
-  return [...items, ...themes, ...languages, { icon: "exit", label: t("signOut"), danger: true, act: onSignOut }];
+  // who is in a widget is said by the page around it
+  const signOut = EMBEDDED ? [] : [{ icon: "exit" as const, label: t("signOut"), danger: true, act: onSignOut }];
+  return [...items, ...themes, ...languages, ...signOut];
 }
 
 const Row = memo(({ channel, isSelected }: { channel: MyChannel; isSelected: boolean }) => {

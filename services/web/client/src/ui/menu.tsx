@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon, type IconName } from "./icons.tsx";
+import { useLayer } from "./layers.ts";
 
 export interface MenuItem {
   readonly icon: IconName;
@@ -85,6 +86,7 @@ const GAP = 6;
 /** In the browser's top layer beside its anchor, wherever there is room. */
 export function Popup({ id, anchor, label, role, children, onClose }: PopupProps) {
   const box = useRef<HTMLDivElement>(null);
+  useLayer(onClose);
   useLayoutEffect(() => {
     const popup = box.current;
     if (popup === null || anchor.current === null) return;
@@ -115,11 +117,10 @@ export function Popup({ id, anchor, label, role, children, onClose }: PopupProps
       class="popup"
       popover="manual"
       onKeyDown={(event) => {
-        if (event.key === "Escape" || event.key === "Tab") {
-          event.preventDefault();
-          event.stopPropagation();
-          onClose();
-        } else step(event, box.current);
+        if (event.key !== "Tab") return step(event, box.current);
+        event.preventDefault();
+        event.stopPropagation();
+        onClose();
       }}
     >
       {children}

@@ -5,6 +5,7 @@ import {
   type Content,
   type Conversation,
   contentOf,
+  MAX_RECEIPT_MEMBERS,
   type Message,
   type MyChannel,
   type Pending,
@@ -14,6 +15,7 @@ import { memo } from "preact/compat";
 import { useEffect, useState } from "preact/hooks";
 import { attempt, sure, tell, useApp } from "../state.ts";
 import { fullTimeOf, t, timeOf } from "../text/index.ts";
+import { whyOf } from "../text/reasons.ts";
 import { Avatar, hueOf } from "./avatar.tsx";
 import { QUICK } from "./emoji.ts";
 import { EmojiPicker } from "./emoji_picker.tsx";
@@ -73,7 +75,7 @@ export const MessageView = memo((props: Props) => {
               <Quote conversation={conversation} seq={content.replyToSeq} jump={props.jump} />
             )}
             {deleted ? <span class="gone">{t("deleted")}</span> : <Text content={content} />}
-            <Stamp message={message} conversation={conversation} isMine={isMine} />
+            <Stamp channel={channel} message={message} conversation={conversation} isMine={isMine} />
           </div>
           {!deleted && touched.value && (
             <Actions {...props} isMine={isMine} showInfo={() => (showsInfo.value = true)} />
@@ -95,7 +97,10 @@ function openMenu(event: KeyboardEvent): void {
   event.preventDefault();
 }
 
-function Stamp({ message, conversation, isMine }: { message: Message; conversation: Conversation; isMine: boolean }) {
+type Shown = Pick<Props, "channel" | "conversation" | "message">;
+
+function Stamp({ isMine, ...props }: Shown & { isMine: boolean }) {
+  const { message } = props;
   const { editTimeMs, deleted } = message.state;
   return (
     <span class="stamp">
@@ -103,13 +108,14 @@ function Stamp({ message, conversation, isMine }: { message: Message; conversati
       <time dateTime={new Date(message.timeMs).toISOString()} title={fullTimeOf(message.timeMs)}>
         {timeOf(message.timeMs)}
       </time>
-      {isMine && !deleted && <ReceiptMark message={message} conversation={conversation} />}
+      {isMine && !deleted && <ReceiptMark {...props} />}
     </span>
   );
 }
 
-function ReceiptMark({ message, conversation }: { message: Message; conversation: Conversation }) {
-  const { allRead, allDelivered } = receiptOf(message, conversation.members.list.value);
+function ReceiptMark({ channel, message, conversation }: Shown) {
+  const isTold = channel.memberCount <= MAX_RECEIPT_MEMBERS; // of larger channels, what is known is old
+  const { allRead, allDelivered } = receiptOf(message, isTold ? conversation.members.list.value : new Map());
   const state = allRead ? "readByAll" : allDelivered ? "delivered" : "sent";
   return (
     <span class={`receipt ${state}`} role="img" aria-label={t(state)} title={t(state)}>
@@ -136,7 +142,7 @@ function Quote({ conversation, seq, jump }: { conversation: Conversation; seq: n
   );
 }
 
-function Reactions({ channel, conversation, message }: Pick<Props, "channel" | "conversation" | "message">) {
+function Reactions({ channel, conversation, message }: Shown) {
   const { client } = useApp();
   const me = client.me.value;
   const { reactions, replyCount, deleted } = message.state;
@@ -229,7 +235,8 @@ function itemsOf({
   const items: MenuItem[] = [];
   if (channel.permissions.send) items.push({ icon: "reply", label: t("reply"), act: () => (replyTo.value = message) });
   items.push({ icon: "copy", label: t("copy"), act: () => void copy(contentOf(message).text) });
-  if (isMine) items.push({ icon: "info", label: t("info"), act: showInfo });
+  if (isMine && channel.memberCount <= MAX_RECEIPT_MEMBERS)
+    items.push({ icon: "info", label: t("info"), act: showInfo });
   if (isMine && channel.permissions.send)
     items.push({ icon: "pencil", label: t("edit"), act: () => (editing.value = message) });
   if (isMine || channel.permissions.moderate)
@@ -245,7 +252,12 @@ function itemsOf({
 }
 
 async function copy(text: string): Promise<void> {
-  if (await attempt(() => navigator.clipboard.writeText(text))) tell(t("copied"));
+  try {
+    await navigator.clipboard.writeText(text);
+    tell(t("copied"));
+  } catch {
+    tell(t("copyFailed")); // clipboards need a secure context, and the person's consent
+  }
 }
 
 /** A message on its way, or one that the server would not have. */
@@ -271,7 +283,7 @@ export const PendingView = memo(({ pending, first }: { pending: Pending; first: 
         {refusal && (
           <div class="refusal" role="alert">
             <span>
-              {t("notSent")}: <bdi>{refusal.message}</bdi>
+              {t("notSent")}: <bdi>{whyOf(refusal)}</bdi>
             </span>
             <button type="button" onClick={() => void client.outbox.retry(pending)}>
               {t("retry")}

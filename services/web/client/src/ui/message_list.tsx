@@ -6,6 +6,7 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import { useApp } from "../state.ts";
 import { dayOf, t } from "../text/index.ts";
 import { Icon } from "./icons.tsx";
+import { LoadFailed } from "./load_failed.tsx";
 import { MessageView, PendingView } from "./message.tsx";
 import { titleOf } from "./names.ts";
 import { type Row, rowsOf } from "./rows.ts";
@@ -69,14 +70,25 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
     return () => clearTimeout(timer);
   }, [flash]);
 
+  const aim = useRef(0); // the seq of a message to go to, once it is loaded: what failed may be tried again
+  const arrive = useCallback(() => {
+    const seq = aim.current;
+    if (seq === 0 || !timeline.view.peek().messages.some((message) => message.seq === seq)) return false;
+    aim.current = 0;
+    go({ seq, align: "center" });
+    setFlash(seq);
+    return true;
+  }, [timeline]);
   const jump = useCallback(
-    async (seq: number) => {
-      if (!timeline.view.peek().messages.some((message) => message.seq === seq)) await timeline.toSeq(seq);
-      go({ seq, align: "center" });
-      setFlash(seq);
+    (seq: number) => {
+      aim.current = seq;
+      if (!arrive()) void timeline.toSeq(seq);
     },
     [timeline],
   );
+  useLayoutEffect(() => {
+    arrive();
+  }, [view.messages]);
 
   const toLatest = async () => {
     if (timeline.view.peek().newer) await timeline.toLatest();
@@ -132,15 +144,7 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
 /** What is shown where messages are to be, or are not. */
 function Instead({ view, isEmpty, retry }: { view: TimelineView; isEmpty: boolean; retry: () => void }) {
   if (view.loading === "older") return <div class="loading-more" role="status" aria-label={t("loading")} />;
-  if (view.error !== undefined && !view.stale)
-    return (
-      <div class={isEmpty ? "empty" : "load-failed"} role="status">
-        <p>{t("loadFailed")}</p>
-        <button type="button" class="button" onClick={retry}>
-          {t("retry")}
-        </button>
-      </div>
-    );
+  if (view.error !== undefined) return <LoadFailed class={isEmpty ? "empty" : "load-failed"} retry={retry} />;
   if (!isEmpty) return null;
   if (view.loading === "window") return <div class="loading-window" role="status" aria-label={t("loading")} />;
   if (view.loading !== "nothing") return null;
