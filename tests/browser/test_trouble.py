@@ -145,19 +145,19 @@ async def test_history_that_cannot_be_loaded_says_so_and_is_loaded_when_asked_ag
     await page.wait_for_function(_SCROLLS_UP_TO, arg=f'[data-seq="{last - 299}"]')
     assert await again.count() == 0
 
-    bob = await people.join("bob")
-    await bob.open("holes")
-    await bob.sees("number 300 ")
-    assert await bob.page.evaluate(_KEPT_PAGE, ["bob", "holes"])
+    later = await people.join("alice")
+    await later.open("holes")
+    await later.sees("number 300 ")
+    assert await later.page.evaluate(_KEPT_PAGE, ["alice", "holes"])
     is_broken = True  # though there is something of the last visit to show
-    await bob.page.reload()
-    again = bob.page.locator(".messages").get_by_role("button", name="Try again")
+    await later.page.reload()
+    again = later.page.locator(".messages").get_by_role("button", name="Try again")
     await again.wait_for()
-    await bob.sees("number 300 ")
+    await later.sees("number 300 ")
     is_broken = False
     await again.click()
     await again.wait_for(state="detached")
-    await bob.sees("number 300 ")
+    await later.sees("number 300 ")
 
 
 async def test_text_of_every_kind_arrives_as_it_was_written(stack: ServeStack, people: People) -> None:

@@ -43,6 +43,13 @@ async def figure(name: str) -> float:
     return float(line.split(" ")[1])
 
 
+async def test_metrics_are_only_read(brisk: Door) -> None:
+    assert brisk.running
+    for verb in ("POST", "PUT", "DELETE"):
+        answer = await Http(f"http://{metrics()}").ask_by(verb, "/metrics")
+        assert (answer.status, answer.headers["allow"]) == (405, "OPTIONS,GET")
+
+
 async def test_ndjson_has_a_frame_on_each_line(room: Room) -> None:
     async with room.ben.listen() as lines:
         assert (lines.status, lines.headers["content-type"]) == (200, "application/x-ndjson")
