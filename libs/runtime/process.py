@@ -1,8 +1,6 @@
 """The life of a service process: start, run until told to stop, stop in order."""
 
 import asyncio
-import gc
-import itertools
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -18,9 +16,6 @@ from libs.runtime.probes import probes_served
 from libs.runtime.settings import ServiceSettings, load_settings
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
-
-_SETTLE_SECONDS = 2.0  # where nothing has come, it costs half a millisecond
-_SETTLES_PER_THAW = 300  # every ten minutes: it takes 15 ms per 1,000 sessions, and nothing else runs meanwhile
 
 
 def run_service(settings_class: type[Settings], main: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> None:
@@ -98,25 +93,6 @@ def run_process(main: Callable[[asyncio.Event], Awaitable[None]], probes_listen:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(with_signals())
-
-
-def settle_memory() -> None:
-    """Call once everything is built: objects that live as long as the process are no longer looked at by the collector."""
-    gc.collect()
-    gc.freeze()
-
-
-async def keep_memory_settled(seconds: float = _SETTLE_SECONDS, per_thaw: int = _SETTLES_PER_THAW) -> None:
-    """The same again and again, for ever: for processes that hold many objects which come and stay, as sessions do.
-
-    After a freeze nothing counts as old, so that the collector looks through all that came since at nearly every third step:
-    15 % of a gateway with 1,000 sessions. What was frozen is looked through at each `per_thaw`-th time, for cycles of the departed.
-    """
-    for settled in itertools.count(1):
-        await asyncio.sleep(seconds)
-        if settled % per_thaw == 0:
-            gc.unfreeze()
-        settle_memory()
 
 
 @asynccontextmanager

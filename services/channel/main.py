@@ -10,8 +10,9 @@ from libs.bus.nats import nats_bus
 from libs.log_owners import LogRouter, message_store_at
 from libs.rpc.errors import TertuliaError
 from libs.rpc.server import new_server, served
+from libs.runtime.memory import settle_memory
 from libs.runtime.metrics import metrics_served, new_registry
-from libs.runtime.process import every, running, settle_memory
+from libs.runtime.process import every, running
 from services.channel.access import Access
 from services.channel.access_service import AccessService
 from services.channel.applications import Applications

@@ -9,8 +9,9 @@ from libs.bus.nats import nats_bus
 from libs.log_owners import LogRouter, message_store_at
 from libs.rpc.callers import CHANNEL, PRESENCE
 from libs.rpc.peers import open_service
+from libs.runtime.memory import keep_memory_settled, settle_memory
 from libs.runtime.metrics import metrics_served, new_registry
-from libs.runtime.process import every, keep_memory_settled, running, settle_memory
+from libs.runtime.process import every, running
 from services.gateway.appender import Appender
 from services.gateway.blocks import Blocks
 from services.gateway.commands import Handlers

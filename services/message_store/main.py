@@ -11,8 +11,9 @@ from libs.bus.nats import nats_bus
 from libs.bus.port import BusUnavailable
 from libs.http2.services import Services
 from libs.log_store import Millis
+from libs.runtime.memory import settle_memory
 from libs.runtime.metrics import metrics_served, new_registry
-from libs.runtime.process import every, running, settle_memory
+from libs.runtime.process import every, running
 from services.message_store.committer import Committer
 from services.message_store.handlers import LogService
 from services.message_store.metrics import AppendMetrics, measure_memory

@@ -8,8 +8,9 @@ from tertulia_internal.presence.v1 import presence_pb2, presence_pb2_grpc
 
 from libs.bus.nats import nats_bus
 from libs.rpc.server import new_server, served
+from libs.runtime.memory import settle_memory
 from libs.runtime.metrics import metrics_served, new_registry
-from libs.runtime.process import every, running, settle_memory
+from libs.runtime.process import every, running
 from services.presence.announcer import Announcer
 from services.presence.roster import Roster
 from services.presence.service import PresenceService

@@ -11,8 +11,9 @@ from tertulia.tokens import Secret
 
 from libs.rpc.health import says_serving
 from libs.runtime.errors import CannotStart
+from libs.runtime.memory import settle_memory
 from libs.runtime.metrics import metrics_served, new_registry
-from libs.runtime.process import running, settle_memory
+from libs.runtime.process import running
 from services.web.api import Api
 from services.web.app import Application, with_cors
 from services.web.carrier import Carriers

@@ -1,14 +1,11 @@
 """Background tasks beside a body."""
 
 import asyncio
-import gc
-import weakref
-from collections.abc import Callable
 
 import pytest
 
 from libs.runtime.errors import CannotStart, causes_of
-from libs.runtime.process import every, keep_memory_settled, running
+from libs.runtime.process import every, running
 
 
 class Trouble(Exception):
@@ -94,31 +91,3 @@ def test_causes_are_found_inside_of_groups_of_groups() -> None:
     first, second = CannotStart("one"), Trouble()
     assert causes_of(ExceptionGroup("outer", [ExceptionGroup("inner", [first]), second])) == [first, second]
     assert causes_of(first) == [first]
-
-
-async def test_what_has_come_is_frozen_and_cycles_of_the_departed_are_found_at_a_thaw() -> None:
-    class Guest:
-        def __init__(self) -> None:
-            self.me = self
-
-    before = gc.get_freeze_count()
-    guests = [Guest()]
-    departed = weakref.ref(guests[0])
-    try:
-        async with running(keep_memory_settled(0, 10**9)):
-            await _until(lambda: gc.get_freeze_count() > before)
-        guests.clear()
-        gc.collect()
-        assert departed() is not None, "it was frozen"
-        async with running(keep_memory_settled(0, 1)):
-            await _until(lambda: departed() is None)
-    finally:
-        gc.unfreeze()
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    for _ in range(100):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to that")
