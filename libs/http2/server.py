@@ -113,8 +113,7 @@ class Server:
                 return clean(error)
             return DeadlineExceeded("the call took longer than its deadline", error_pb2.ERROR_REASON_DEADLINE_EXCEEDED)
         except Exception as error:  # noqa: BLE001 - the one place where faults are turned into statuses
-            # its frames hold the call, and the call may hold it: what could not be read, say. The collector comes late
-            return clean(error).with_traceback(None)
+            return clean(error)
         return None
 
     def _handler(self, call: Call) -> Handler:

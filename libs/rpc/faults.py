@@ -14,11 +14,16 @@ log = structlog.get_logger()
 
 
 def clean(error: Exception) -> TertuliaError:
-    """An error of ours as it is; every other is logged, and hidden behind a correlation id (I10)."""
-    if isinstance(error, TertuliaError) and not isinstance(error, Internal):
-        return error
-    log.error("call_failed", exc_info=error)  # under the correlation id that the client is told
-    return error if isinstance(error, TertuliaError) else internal(correlation_id.get())
+    """An error of ours as it is; every other is logged, and hidden behind a correlation id (I10).
+
+    It is told without the frames that it came through: they hold the call, or the session, which may hold it. The collector would find
+    that, but comes late to a gateway (`keep_memory_settled`), and whoever misuses calls makes thousands of them a second.
+    """
+    if not isinstance(error, TertuliaError) or isinstance(error, Internal):
+        log.error("call_failed", exc_info=error)  # under the correlation id that the client is told
+    told = error if isinstance(error, TertuliaError) else internal(correlation_id.get())
+    told.__traceback__ = told.__cause__ = told.__context__ = None
+    return told
 
 
 class CallFigures:

@@ -17,39 +17,37 @@ from tests.support.api import api
 from tests.support.stack import ServeStack, Stack
 
 Attack: TypeAlias = Callable[[Target, st.DataObject], Coroutine[None, None, None]]
-"""Draws one thing and sends it."""
+"""Draws one thing at once, in the thread of hypothesis, and sends it when it is awaited."""
 
 _CALLERS = st.sampled_from(CALLERS)
 _METHODS = st.sampled_from(METHODS)
 
 
-async def unary(target: Target, data: st.DataObject) -> None:
+def unary(target: Target, data: st.DataObject) -> Coroutine[None, None, None]:
     caller, method = data.draw(_CALLERS), data.draw(_METHODS)
-    await target.call(caller, method.name, data.draw(target.inputs.requests(method)))
+    return target.call(caller, method.name, data.draw(target.inputs.requests(method)))
 
 
-async def session(target: Target, data: st.DataObject) -> None:
+def session(target: Target, data: st.DataObject) -> Coroutine[None, None, None]:
     frames = target.inputs.messages(session_pb2.ClientFrame)
     hello, later = wire(frames.map(_greeting)), wire(frames.map(_without_hello))
     first = data.draw(hello if data.draw(st.integers(0, 9)) else later)
-    await target.converse(data.draw(_CALLERS), [first, *data.draw(st.lists(later, max_size=3))])
+    return target.converse(data.draw(_CALLERS), [first, *data.draw(st.lists(later, max_size=3))])
 
 
-async def carrier(target: Target, data: st.DataObject) -> None:
+def carrier(target: Target, data: st.DataObject) -> Coroutine[None, None, None]:
     requests = wire(target.inputs.messages(carrier_pb2.CarryRequest))
-    await target.carry(data.draw(st.lists(requests, min_size=1, max_size=3)))
+    return target.carry(data.draw(st.lists(requests, min_size=1, max_size=3)))
 
 
-async def json(target: Target, data: st.DataObject) -> None:
-    if not target.web:
-        return
+def json(target: Target, data: st.DataObject) -> Coroutine[None, None, None]:
     caller, method = data.draw(_CALLERS), data.draw(_METHODS)
     body = json_values(target.inputs.messages(GetMessageClass(method.request)))
-    await target.post(caller, method.name, data.draw(body if data.draw(st.integers(0, 9)) else st.binary(max_size=40)))
+    return target.post(caller, method.name, data.draw(body if data.draw(st.integers(0, 9)) else st.binary(max_size=40)))
 
 
-async def http2(target: Target, data: st.DataObject) -> None:
-    await target.disturb(data.draw(http2_frames()))
+def http2(target: Target, data: st.DataObject) -> Coroutine[None, None, None]:
+    return target.disturb(data.draw(http2_frames()))
 
 
 ATTACKS: Mapping[str, Attack] = {attack.__name__: attack for attack in (unary, session, carrier, json, http2)}

@@ -103,7 +103,9 @@ class Target:
         await self._stream(f"/{service}/Carry", [], all_requests, _is_last_response)
 
     async def post(self, caller: str, method: str, body: object) -> None:
-        """A call through the web door in JSON."""
+        """A call through the web door in JSON, where there is one."""
+        if not self.web:
+            return
         metadata = dict(metadata_of(self.scene, caller))
         http = Http(self.web, metadata.get("authorization", "").removeprefix("Bearer "))
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

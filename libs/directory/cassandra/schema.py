@@ -97,6 +97,7 @@ MIGRATIONS = (
             "channels_of_user",
             "members",
             "names",
+            "pending_changes",
             "positions",
             "preferences",
             "token_revocations",

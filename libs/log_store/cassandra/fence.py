@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from libs.cassandra import CassandraUnavailable, Session, Statement, read
+from libs.cassandra import Session, Statement, Values, read
 from libs.log_store.cassandra.durable import until_durable
 from libs.log_store.cassandra.vocabulary import Incarnation
 from libs.log_store.errors import Fenced
@@ -17,8 +17,8 @@ READ_FENCE = Statement("SELECT fenced FROM ks.fence WHERE incarnation = ?")
 WRITE_FENCE = Statement("INSERT INTO ks.fence (incarnation, fenced) VALUES (?, true) USING TIMESTAMP 1")
 
 _AGAIN_SECONDS = 1.0
-"""A read of the own fence that is not answered by then is made again. It takes milliseconds, and all that is appended waits for it; a
-node that has just come back was seen to leave one unanswered for ever, and the driver would wait for 3 s."""
+"""A read of the own fence that is not answered by then is made a second time beside the first. It takes milliseconds, and all that is
+appended waits for it; a node that has just come back was seen to leave one unanswered for ever, and the driver would wait for 3 s."""
 
 _FRESH_SECONDS = 2.0
 """Below the 3 s after which an owner that does nothing is taken over; above the half second after which one that is well passes a
@@ -74,11 +74,21 @@ class Barrier:
             await self.passed()
 
     async def _read_fence(self) -> None:
+        reads: list[asyncio.Task[list[Values]]] = []
         try:
-            async with asyncio.timeout(_AGAIN_SECONDS):
-                rows = await read(self._session, READ_FENCE, (self._incarnation,))
-        except TimeoutError as error:
-            raise CassandraUnavailable(f"the own fence was not read within {_AGAIN_SECONDS:g} s") from error
+            for seconds in (_AGAIN_SECONDS, None):
+                reads.append(asyncio.create_task(read(self._session, READ_FENCE, (self._incarnation,))))
+                reads[-1].add_done_callback(
+                    lambda task: task.cancelled() or task.exception()
+                )  # the slower one's interests nobody
+                done, _ = await asyncio.wait(reads, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    break
+                log.warning("fence_read_again", after_seconds=seconds)
+            rows = done.pop().result()
+        finally:
+            for task in reads:
+                task.cancel()
         if rows:
             log.error("fenced", incarnation=self._incarnation)
             raise Fenced

@@ -10,21 +10,15 @@ from libs.cassandra import Session, Statement, Value, read
 from libs.log_store.types import EMPTY_HEAD, Head, LogKey, Millis, Seq
 
 _MARK = "seq, message_count, policy_version, time_ms, last_message"
-_READ = Statement(f"SELECT {_MARK} FROM ks.log_mark WHERE application_id = ? AND log_id = ?")  # noqa: S608
 _READ_MANY = Statement(f"SELECT log_id, {_MARK} FROM ks.log_mark WHERE application_id = ? AND log_id IN ?")  # noqa: S608
 WRITE_MARK = Statement(
     f"INSERT INTO ks.log_mark (application_id, log_id, {_MARK}) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"  # noqa: S608
 )
 
 
-async def read_mark(session: Session, log: LogKey) -> Head:
-    """The stored mark: the head that the log once had; EMPTY_HEAD if there is none."""
-    rows = await read(session, _READ, (log.application_id, log.log_id))
-    return _head(*rows[0]) if rows else EMPTY_HEAD
-
-
 async def read_marks(session: Session, logs: Sequence[LogKey]) -> dict[LogKey, Head]:
-    """As `read_mark`, of some logs at once: one request costs far less than as many."""
+    """The stored marks: the heads that the logs once had; EMPTY_HEAD where there is none. One request for many costs far less than as
+    many."""
     by_application: defaultdict[str, list[bytes]] = defaultdict(list)
     for log in logs:
         by_application[log.application_id].append(log.log_id)

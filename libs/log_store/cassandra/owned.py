@@ -1,7 +1,8 @@
 """What the owner knows of its logs."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 from libs.log_store.cassandra.vocabulary import Chain
 from libs.log_store.types import EMPTY_HEAD, SHARDS, Head, LogKey, Seq, shard_of
@@ -50,6 +51,7 @@ class OwnedLogs:
         self._memory_bytes = memory_bytes
         self._logs: OrderedDict[LogKey, tuple[OwnedLog, int]] = OrderedDict()
         self._bytes = 0
+        self._held: Counter[LogKey] = Counter()
         self.sealed_forgotten = 0
         """How many that were sealed have been forgotten: what was read of a log before that may be old."""
         self._unconfirmed: set[OwnedLog] = set()
@@ -69,12 +71,26 @@ class OwnedLogs:
         self._logs[log.key] = (log, size)
         self._bytes += size - before
         while self._bytes > self._memory_bytes:
-            oldest = next((key for key, (each, _) in self._logs.items() if each.at_rest), None)
+            oldest = next(
+                (key for key, (each, _) in self._logs.items() if each.at_rest and key not in self._held), None
+            )
             if oldest is None or oldest == log.key:
                 return
             forgotten, size = self._logs.pop(oldest)
             self._bytes -= size
             self.sealed_forgotten += forgotten.sealed
+
+    @contextmanager
+    def held(self, keys: Collection[LogKey]) -> Iterator[None]:
+        """These are being appended to and not forgotten meanwhile: whoever read them anew would see what is half written."""
+        self._held.update(keys)
+        try:
+            yield
+        finally:
+            for key in keys:
+                self._held[key] -= 1
+                if not self._held[key]:
+                    del self._held[key]
 
     def became_durable(self, log: OwnedLog, durable: Head) -> None:
         log.durable = durable

@@ -29,8 +29,11 @@ _LOGS_AT_ONCE = 16
 """So many logs are looked up by one request. The heads of 5,000 logs at rest cost 1.35 s of CPU here; with single requests they
 took longer than a caller waits."""
 
-_RECOVERING_AT_A_TIME = 8
-"""So many times as many logs are recovered at a time: one that is slow holds up few others."""
+_LOOKS_AT_A_TIME = 4
+"""So many times as many logs are looked at before they are recovered."""
+
+_RECOVERED_AT_A_TIME = 2 * AT_A_TIME
+"""What is slow with one of them holds up few others."""
 
 _EAGER_LOGS_AT_A_TIME = 16
 """Of those that nobody has asked for yet: whoever asks does not wait for them."""
@@ -60,7 +63,8 @@ class Recoveries:
         """Those of them that nobody has begun with."""
         self._recovering: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(AT_A_TIME)
-        self._room_to_recover = asyncio.Semaphore(_RECOVERING_AT_A_TIME)
+        self._room_to_look = asyncio.Semaphore(_LOOKS_AT_A_TIME)
+        self._room_to_recover = asyncio.Semaphore(_RECOVERED_AT_A_TIME)
 
     async def owned(self, key: LogKey) -> OwnedLog:
         """A log that can be appended to, recovered once where many ask for it.
@@ -76,43 +80,43 @@ class Recoveries:
             raise self._shards.refuse(shard_of(key))
         recovery = self._recoveries.get(key)
         if recovery is None:
+            task = self._tasks.create_task(self._recover_next())
             recovery = self._recoveries[key] = asyncio.get_running_loop().create_future()
             self._waiting.append(key)
-            self._recovering.add(task := self._tasks.create_task(self._recover_next()))
+            self._recovering.add(task)
             task.add_done_callback(self._recovering.discard)
         return await asyncio.shield(recovery)
 
     async def _recover_next(self) -> None:
         """Recover what waits, or a part of it; nothing, where others were faster. What comes meanwhile is the next one's."""
         try:
-            async with self._room_to_recover:
-                keys = [self._waiting.popleft() for _ in range(min(len(self._waiting), _LOGS_AT_ONCE))]
-                if keys:
-                    await self._recover_together(keys)
+            async with asyncio.TaskGroup() as tasks:
+                for outline in await self._look_at_next():
+                    tasks.create_task(self._recover(outline))
         except BaseException:  # the store ends: nobody is to wait for what does not come
             for recovery in self._recoveries.values():
                 recovery.cancel()
             raise
 
-    async def _recover_together(self, keys: Sequence[LogKey]) -> None:
-        try:
-            outlines = await takeover.outlines(self._session, keys)
-        except CassandraUnavailable as error:
-            for key in keys:
-                self._end(key, error)
-            return
-        async with asyncio.TaskGroup() as tasks:
-            for outline in outlines:
-                tasks.create_task(self._recover(outline))
+    async def _look_at_next(self) -> Sequence[Outline]:
+        async with self._room_to_look:
+            keys = [self._waiting.popleft() for _ in range(min(len(self._waiting), _LOGS_AT_ONCE))]
+            try:
+                return await takeover.outlines(self._session, keys)
+            except CassandraUnavailable as error:
+                for key in keys:
+                    self._end(key, error)
+                return ()
 
     async def _recover(self, outline: Outline) -> None:
         """A seal that was sent is completed, whoever has stopped waiting: another try might seal at another seq."""
         key = outline.log
         try:
-            owned = await takeover.recover(self._session, outline, self._epoch_of(shard_of(key)))
-            await self._barrier.passed()
-            chain, head = await self.chain(owned), owned.durable
-            again = await amend_again(self._session, key, chain, Seq(owned.marked + 1), head.seq)
+            async with self._room_to_recover:
+                owned = await takeover.recover(self._session, outline, self._epoch_of(shard_of(key)))
+                await self._barrier.passed()
+                chain, head = await self.chain(owned), owned.durable
+                again = await amend_again(self._session, key, chain, Seq(owned.marked + 1), head.seq)
         except CassandraUnavailable as error:  # of reading only: writes go on until they succeed
             self._end(key, error)
         else:

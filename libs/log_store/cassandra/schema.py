@@ -84,7 +84,9 @@ MIGRATIONS = (
         (
             # every acknowledgement waits for this read of one row: all replicas are asked, and the two that answer first do
             "ALTER TABLE ks.fence WITH speculative_retry = 'ALWAYS'",
-            *third_replica_soon("heartbeat", "log", "log_epoch", "log_mark", "log_mention", "log_overlay"),
+            *third_replica_soon(
+                "dirty", "dirty_span", "heartbeat", "log", "log_epoch", "log_mark", "log_mention", "log_overlay"
+            ),
         ),
     ),
 )

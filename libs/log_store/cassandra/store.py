@@ -95,7 +95,8 @@ class CassandraLogStore:
         self.shards.lost(gone)
 
     async def append(self, batches: Sequence[LogBatch]) -> None:
-        with self.shards.appending({shard_of(batch.log) for batch in batches}):
+        logs = {batch.log for batch in batches}
+        with self.shards.appending(set(map(shard_of, logs))), self._logs.held(logs):
             await self._append(batches)
 
     async def _append(self, batches: Sequence[LogBatch]) -> None:

@@ -23,7 +23,7 @@ class Outline(NamedTuple):
     mark: Head
     chain: Chain
     ends_at_mark: bool
-    """There is no row above, be it a ghost."""
+    """There is no row at mark + 1, be it a ghost."""
 
 
 class Tail(NamedTuple):

@@ -66,7 +66,7 @@ class Calls:
         try:
             async with asyncio.timeout(timeout), self._room:
                 if self._broken is not None:
-                    raise self._broken
+                    raise self._broken.with_traceback(None)  # else it grows each time
                 self._waiting.append(pending)
                 self._wake()
                 try:

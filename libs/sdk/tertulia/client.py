@@ -102,7 +102,7 @@ class Client(Actor):
                 if isinstance(self._error, ClientClosed):
                     raise StopAsyncIteration
                 if self._error is not None:
-                    raise self._error
+                    raise self._error.with_traceback(None)  # else it grows each time
                 await self._buffer.wait()
             return event
         finally:

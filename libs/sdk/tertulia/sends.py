@@ -113,7 +113,7 @@ class Sends:
         try:
             async with asyncio.timeout(timeout), self._room:
                 if self._broken is not None:
-                    raise self._broken
+                    raise self._broken.with_traceback(None)  # else it grows each time
                 send.request_id = next(self._ids)
                 lane = self._lanes.setdefault(send.channel_id, _Lane())
                 lane.waiting.append(pending)

@@ -37,3 +37,20 @@ def test_a_barrier_that_is_given_up_leaves_its_work_to_the_next(logs: OwnedLogs,
     logs.begin_barrier()
     logs.begin_barrier()()
     assert logs.unmarked() == [(log, head(3))]
+
+
+def test_a_log_that_is_being_appended_to_is_not_forgotten(log: OwnedLog) -> None:
+    others = [
+        OwnedLog(LogKey("app", bytes([number] * 16)), EMPTY_HEAD, marked=Seq(0), chain=None, sealed=True)
+        for number in (1, 2, 3)
+    ]
+    logs = OwnedLogs(2 * log.size_bytes)
+    logs.keep(log)
+    with logs.held([log.key]), logs.held([log.key]):
+        for other in others:
+            logs.keep(other)
+        assert logs.get(log.key) is log
+        assert logs.get(others[0].key) is None
+    for other in others:
+        logs.keep(other)
+    assert logs.get(log.key) is None
