@@ -17,13 +17,13 @@ import { Receipts } from "./receipts.js";
 import { type Rpc, rpcOver } from "./rpc.js";
 import { MemoryStorage, type Snapshot, type Storage } from "./storage.js";
 import { OneTab, type Tabs, tabsNamed } from "./tabs.js";
-import { type TokenProvider, Tokens } from "./tokens.js";
+import { anotherUser, type TokenProvider, Tokens } from "./tokens.js";
 import { Typists } from "./typists.js";
 
 export interface Options {
   /** Where the server is: "https://chat.example.com". Empty: where the page came from. */
   readonly url?: string;
-  /** Who the user is. It names what is kept in the browser; the server believes the token only. */
+  /** Who the user is. It names what is kept in the browser; the server believes the token only. A token of another ends the client. */
   readonly userId: string;
   /** A token, or a function that gets one from the application's back end: at first, and whenever the last has expired. */
   readonly token: string | TokenProvider;
@@ -59,7 +59,7 @@ export class TertuliaClient {
   #snapshot: Snapshot | undefined;
 
   constructor({ url, userId, token, keep = true }: Options) {
-    const tokens = new Tokens(token);
+    const tokens = new Tokens(token, userId);
     const baseUrl = url || (typeof location === "undefined" ? "" : location.origin);
     const name = `tertulia ${baseUrl} ${userId}`;
     this.rpc = rpcOver(baseUrl, tokens);
@@ -114,15 +114,19 @@ export class TertuliaClient {
 
   /** Let go of everything. What was not sent is kept for the next visit. */
   async close(): Promise<void> {
-    await this.#end();
+    this.#stop();
+    await this.#running;
     this.#tabs.close();
     this.storage.close();
   }
 
-  /** Close, and forget on this device what the user said and saw. What was not sent is lost, in other tabs, too. */
+  /**
+   * Close, and forget on this device what the user said and saw. What was not sent is lost, in other tabs, too. Calls under way are
+   * not waited for: nothing of theirs is kept.
+   */
   async forget(): Promise<void> {
-    await this.#end();
-    await this.storage.clear().catch(() => {}); // what cannot be asked to forget has kept nothing
+    this.#stop();
+    await this.storage.clear().catch(() => {}); // a browser that opens no database and deletes none cannot be made to
     this.#tabs.tellOutboxChanged();
     this.#tabs.close();
   }
@@ -194,7 +198,7 @@ export class TertuliaClient {
 
   // --- inside -------------------------------------------------------------------------------------------------------
 
-  async #end(): Promise<void> {
+  #stop(): void {
     this.#closed.abort();
     clearInterval(this.#snapshots);
     this.#listener.close();
@@ -202,7 +206,6 @@ export class TertuliaClient {
     this.#receipts.close();
     this.people.close();
     this.typists.clear();
-    await this.#running;
   }
 
   async #restore(): Promise<void> {
@@ -230,6 +233,7 @@ export class TertuliaClient {
   }
 
   #onFrame(frame: ServerFrame): void {
+    this.#mustBeMine(frame);
     this.#stopTyping(frame);
     this.inbox.onFrame(frame);
     for (const { notice } of frame.notices) {
@@ -254,6 +258,16 @@ export class TertuliaClient {
           this.#onCaughtUp();
           break;
       }
+    }
+  }
+
+  /** Throws, which ends the client, if the server takes this user for another: what one said and saw is not the other's. */
+  #mustBeMine({ notices }: ServerFrame): void {
+    for (const { notice } of notices) {
+      if (notice.case !== "welcome" || notice.value.userId === this.me.peek()) continue;
+      this.outbox.close();
+      this.#receipts.close();
+      throw anotherUser(notice.value.userId, this.me.peek());
     }
   }
 

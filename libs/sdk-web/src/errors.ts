@@ -39,6 +39,7 @@ const TRANSIENT: ReadonlySet<Code> = new Set([
 export function errorFrom(thrown: unknown): TertuliaError {
   if (thrown instanceof TertuliaError) return thrown;
   const error = ConnectError.from(thrown);
+  if (error.cause instanceof TertuliaError) return error.cause; // what is wrong before a call is made comes wrapped
   let reason = "";
   let metadata: Record<string, string> = {};
   let retryAfterMs = 0;

@@ -95,9 +95,7 @@ export class Inbox {
     });
   }
 
-  #onWelcome({ userId, inboxLogId }: Welcome): void {
-    if (this.me.peek() !== userId) this.#clear();
-    this.me.value = userId;
+  #onWelcome({ inboxLogId }: Welcome): void {
     this.#inboxLog = logKey(inboxLogId);
     this.#noticed.clear();
     this.#strangers = [];
@@ -173,12 +171,6 @@ export class Inbox {
     if (entry === undefined) return;
     this.#byLog.delete(entry.channel.peek().logId);
     this.#entries.delete(channelId);
-    this.#membership.value += 1;
-  }
-
-  #clear(): void {
-    this.#byLog.clear();
-    this.#entries.clear();
     this.#membership.value += 1;
   }
 }

@@ -11,7 +11,7 @@ const OPEN_MS = 5_000; // browsers have been seen never to answer: then nothing 
 export class IndexedStorage implements Storage {
   #database: Promise<IDBDatabase>;
 
-  constructor(name: string) {
+  constructor(private readonly name: string) {
     this.#database = open(name);
     this.#database.catch(() => {}); // told by each method
   }
@@ -57,11 +57,16 @@ export class IndexedStorage implements Storage {
   }
 
   async clear(): Promise<void> {
-    const database = await this.#database;
-    this.close(); // before: what comes late is not kept again
-    const transaction = database.transaction([OUTBOX, CACHE], "readwrite");
-    for (const name of [OUTBOX, CACHE]) transaction.objectStore(name).clear();
-    await ended(transaction);
+    try {
+      const database = await this.#database;
+      this.close(); // before: what comes late is not kept again
+      const transaction = database.transaction([OUTBOX, CACHE], "readwrite");
+      for (const name of [OUTBOX, CACHE]) transaction.objectStore(name).clear();
+      await ended(transaction);
+    } catch {
+      this.close();
+      await deleted(this.name); // earlier visits may have kept something all the same
+    }
   }
 
   close(): void {
@@ -87,6 +92,23 @@ function ended(transaction: IDBTransaction): Promise<void> {
   });
 }
 
+/** Another tab that has it open puts it off until that is closed. */
+function deleted(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.deleteDatabase(name);
+    const late = () => reject(new DOMException("the browser does not delete its database", "TimeoutError"));
+    const timer = setTimeout(late, OPEN_MS);
+    request.onsuccess = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    request.onblocked = request.onerror = () => {
+      clearTimeout(timer);
+      reject(request.error ?? new DOMException("another tab has the database open", "InvalidStateError"));
+    };
+  });
+}
+
 function open(name: string): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(name, VERSION); // where cookies are blocked, this throws, which rejects
@@ -100,7 +122,9 @@ function open(name: string): Promise<IDBDatabase> {
     };
     request.onsuccess = () => {
       clearTimeout(late);
-      resolve(request.result);
+      const database = request.result;
+      database.onversionchange = () => database.close(); // another tab signs out, and has it deleted
+      resolve(database);
     };
     request.onerror = () => {
       clearTimeout(late);

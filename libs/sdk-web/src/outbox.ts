@@ -13,6 +13,8 @@ import type { Sent, Tabs } from "./tabs.js";
 const RETRY_BASE_MS = 300;
 const RETRY_CAP_MS = 15_000;
 const UNKEPT = 2 ** 52; // places of what the browser would not keep: after all that it has kept
+/** The token is to blame, not the message, which waits for another. */
+const OF_THE_TOKEN: ReadonlySet<string> = new Set(["TOKEN_EXPIRED", "TOKEN_REVOKED", "TOKEN_INVALID"]);
 const MAX_SETTLED = 1_000; // ids: more than are said between two looks at what is kept
 
 export interface Draft {
@@ -111,6 +113,7 @@ export class Outbox {
         (clientIds.includes(entry.clientId) || (entry.seq !== undefined && entry.seq <= position)),
     );
     if (gone.length === 0) return;
+    for (const { clientId } of gone) this.#settle(clientId);
     this.#entries.value = this.#entries.value.filter((entry) => !gone.includes(entry));
     // its answer may have been lost, and then nobody else would take it out
     for (const { order } of gone) if (order < UNKEPT) this.storage.remove(order).catch(() => {});
@@ -123,16 +126,22 @@ export class Outbox {
   async #add(said: Omit<Pending, "order">): Promise<Pending> {
     const pending = await this.#keep(said);
     await this.#read();
-    if (!this.#entries.value.some(({ order }) => order === pending.order))
+    const isSettled = this.#settled.has(pending.clientId); // another tab may have sent it already
+    if (!isSettled && !this.#entries.value.some(({ order }) => order === pending.order))
       this.#entries.value = [...this.#entries.value, pending].sort(byOrder);
     this.tabs.tellOutboxChanged();
     this.#sendAll();
     return pending;
   }
 
-  /** What is said after something that could not be kept is not kept either, or it would be sent before it. */
+  /**
+   * What is said in a channel after something that could not be kept, and waits, is not kept either, or it would be sent before it.
+   * What was refused holds nobody back: all that is said after it is sent before it anyhow.
+   */
   async #keep(said: Omit<Pending, "order">): Promise<Pending> {
-    const isBehind = this.#entries.value.some(({ order, seq }) => order >= UNKEPT && seq === undefined);
+    const isBehind = this.#entries.value.some(
+      (entry) => entry.channelId === said.channelId && entry.order >= UNKEPT && isWaiting(entry),
+    );
     const kept = isBehind ? undefined : await this.storage.add(said).catch(() => undefined);
     if (kept !== undefined) return kept;
     this.#unkept += 1;
@@ -193,7 +202,7 @@ export class Outbox {
       const error = errorFrom(thrown);
       if (error.reason === "DEDUP_SCAN_LIMIT" && error.metadata["scanned_to_seq"] !== undefined)
         await this.#replace({ ...entry, afterSeq: Number(error.metadata["scanned_to_seq"]) });
-      else if (error.transient || error.reason === "TOKEN_EXPIRED" || error.reason === "TOKEN_REVOKED") return error;
+      else if (error.transient || OF_THE_TOKEN.has(error.reason)) return error;
       else await this.#replace({ ...entry, refusal: { reason: error.reason, message: error.message } });
     }
     return undefined;

@@ -87,13 +87,21 @@ export class Timeline {
 
   async loadOlder(): Promise<void> {
     const { messages, older, loading } = this.#view.value;
-    if (older && loading === "nothing" && messages[0] !== undefined) await this.#loadOlder(messages[0].seq);
+    const first = messages[0];
+    if (older && loading === "nothing" && first !== undefined && this.#stands()) await this.#loadOlder(first.seq);
   }
 
   async loadNewer(): Promise<void> {
     const { messages, newer, loading } = this.#view.value;
     const last = messages.at(-1);
-    if (newer && loading === "nothing" && last !== undefined) await this.#loadNewer(last.seq);
+    if (newer && loading === "nothing" && last !== undefined && this.#stands()) await this.#loadNewer(last.seq);
+  }
+
+  /** Whether there is a window to add to: what an earlier visit kept is none. Whoever adds to it no longer wants another. */
+  #stands(): boolean {
+    if (this.#position === undefined) return false;
+    this.#missed = undefined;
+    return true;
   }
 
   /** Ranges of the channel's log, in order. */

@@ -129,6 +129,26 @@ describe("the outbox", () => {
     expect(said()).toEqual(["kept", "no room", "room again"]);
   });
 
+  test("keeps what is said in other channels, and behind what was refused, though one could not be kept", async () => {
+    plaza();
+    here.server.room("garden", ChannelKind.GROUP, "ann", "bob");
+    const ann = await here.join("ann", { keep: true });
+    const say = (channelId: string, text: string) => ann.outbox.send({ channelId, text });
+    const full = vi.spyOn(IDBObjectStore.prototype, "add").mockImplementation(blocked);
+    here.server.before.set("SendMessage", [() => Promise.reject(refusal(Code.PermissionDenied, "BLOCKED", "no"))]);
+    await say("plaza", "refused");
+    await until(() => ann.outbox.entries.value[0]?.refusal !== undefined);
+    full.mockRestore();
+    await here.server.stop();
+    await say("plaza", "behind it");
+    const fullAgain = vi.spyOn(IDBObjectStore.prototype, "add").mockImplementation(blocked);
+    await say("plaza", "no room");
+    fullAgain.mockRestore();
+    await say("plaza", "behind that");
+    await say("garden", "elsewhere");
+    expect((await ann.storage.pending()).map(({ text }) => text)).toEqual(["behind it", "elsewhere"]);
+  });
+
   test("sends first what was said first, though it was refused, once it is tried again", async () => {
     plaza();
     const ann = await here.join("ann");
@@ -197,6 +217,20 @@ describe("the outbox", () => {
     stuck.mockRestore();
   });
 
+  test("does not show again what the log has gone past, though it cannot be taken out of what is kept", async () => {
+    plaza();
+    const ann = await here.join("ann", { keep: true });
+    const stuck = vi.spyOn(IDBObjectStore.prototype, "delete").mockImplementation(blocked);
+    here.server.lose = 1; // the log's word of it
+    await ann.outbox.send({ channelId: "plaza", text: "once" });
+    await until(() => ann.outbox.entries.value[0]?.seq !== undefined);
+    here.server.cut();
+    await until(() => ann.outbox.entries.value.length === 0);
+    await ann.outbox.open();
+    expect(ann.outbox.entries.value).toEqual([]);
+    stuck.mockRestore();
+  });
+
   test.each([true, false])("does not bring back what was discarded while it was looked up; kept: %s", async (keep) => {
     plaza();
     const ann = await here.join("ann", { keep });
@@ -240,6 +274,19 @@ describe("the outbox", () => {
     await here.server.start();
     const next = await here.join("ann", { keep: true });
     expect(await next.storage.pending()).toEqual([]);
+    expect(await next.storage.page("plaza")).toBeUndefined();
+  });
+
+  test("forgets though the database cannot be emptied, and though the application gives no token", async () => {
+    plaza();
+    const first = await here.join("ann", { keep: true });
+    await first.storage.keepPage("plaza", []);
+    await first.close();
+    const second = here.begin("ann", { keep: true, token: () => new Promise(() => {}) });
+    const stuck = vi.spyOn(IDBObjectStore.prototype, "clear").mockImplementation(blocked);
+    await second.forget();
+    stuck.mockRestore();
+    const next = await here.join("ann", { keep: true });
     expect(await next.storage.page("plaza")).toBeUndefined();
   });
 

@@ -178,6 +178,40 @@ describe("a timeline", () => {
     expect(texts(conversation)).toContain("message 1");
   });
 
+  test("adds nothing to what an earlier visit kept: the window is fetched first", async () => {
+    plaza(100);
+    const first = await here.join("ann", { keep: true });
+    first.markRead("plaza", 101, 100);
+    (await opened(first, "plaza")).close();
+    here.server.before.set("ListMessages", [() => Promise.reject(refusal(Code.NotFound, "NO"))]);
+    const conversation = first.open(channel(first, "plaza"));
+    const { timeline } = conversation;
+    await until(() => timeline.view.value.stale);
+    await timeline.loadOlder();
+    expect(timeline.view.value).toMatchObject({ stale: true, error: { reason: "NO" } });
+    timeline.retry();
+    await shown(conversation);
+    expect(timeline.position().length).toBe(1);
+  });
+
+  test("does not go to a window any more that could not be had, once another was gone on with", async () => {
+    plaza(300);
+    const ann = await here.join("ann");
+    ann.markRead("plaza", 301, 300);
+    const conversation = await opened(ann, "plaza");
+    const { timeline } = conversation;
+    const no = () => Promise.reject(refusal(Code.NotFound, "NO"));
+    here.server.before.set("ListMessages", [no]);
+    await timeline.toSeq(2);
+    await timeline.loadOlder();
+    here.server.before.set("ListMessages", [no]);
+    await timeline.loadOlder();
+    expect(timeline.view.value.error).toBeDefined();
+    timeline.retry();
+    await shown(conversation);
+    expect(texts(conversation)).toContain("message 300");
+  });
+
   test("asks on while pages hold no message, and no longer than somebody looks", async () => {
     plaza(3);
     const ann = await here.join("ann");

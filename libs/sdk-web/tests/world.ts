@@ -39,6 +39,11 @@ export function world(): World {
   return here;
 }
 
+/** A token that says whose it is. */
+export function tokenOf(claims: object): string {
+  return ["head", Buffer.from(JSON.stringify(claims)).toString("base64url"), "signature"].join(".");
+}
+
 /** Resolves once `condition` holds; it is asked again whenever a signal that it reads changes. */
 export function until(condition: () => boolean, promise = condition.toString()): Promise<void> {
   return new Promise((resolve, reject) => {
