@@ -36,6 +36,10 @@ ANYTHING = {
 }
 
 
+async def _without_development(route: Route) -> None:
+    await route.fulfill(body=json.dumps({"imageHosts": [], "development": False}))
+
+
 async def team(stack: ServeStack, channel: str) -> None:
     await stack.json("channels", "create", channel, "--kind", "group", "--members", "alice,bob", "--as", "alice")
 
@@ -108,12 +112,29 @@ async def test_a_token_that_expires_under_an_open_page_is_renewed(stack: ServeSt
 
 @pytest.mark.parametrize("seconds", [1, _TOKEN_SECONDS], ids=["at once", "in a while"])
 async def test_where_nobody_renews_tokens_the_page_says_that_it_is_over(people: People, seconds: int) -> None:
-    async def without_development(route: Route) -> None:
-        await route.fulfill(body=json.dumps({"imageHosts": [], "development": False}))
-
-    people.route("**/config.json", without_development)
+    people.route("**/config.json", _without_development)
     alice = await people.join("alice", token=_SECRET.user_token("alice", seconds))
     await alice.page.locator(".connection.bad[role=alert]", has_text="signed out").wait_for()
+
+
+async def test_a_link_with_the_token_of_somebody_else_is_no_log_in(people: People) -> None:
+    people.route("**/config.json", _without_development)
+    alice = await people.join("alice", token=_SECRET.user_token("bob"))
+    await alice.page.locator(".connection.bad[role=alert]", has_text="signed out").wait_for()
+
+
+@pytest.mark.parametrize("meanwhile", ["sessionStorage.clear()", "sessionStorage.setItem('tertulia.user', 'bob')"])
+async def test_who_goes_back_to_a_page_sees_nothing_of_somebody_who_signed_out_meanwhile(
+    people: People, meanwhile: str
+) -> None:
+    alice = await people.join("alice")
+    await alice.page.evaluate(f"""() => {{
+      dispatchEvent(new PageTransitionEvent("pagehide", {{ persisted: true }}));
+      {meanwhile}; // in another document of this tab
+      window.isOld = true;
+      dispatchEvent(new PageTransitionEvent("pageshow", {{ persisted: true }}));
+    }}""")
+    await alice.page.wait_for_function("window.isOld === undefined")
 
 
 async def test_history_that_cannot_be_loaded_says_so_and_is_loaded_when_asked_again(

@@ -1,8 +1,10 @@
 """The chat bubble on somebody's page, on the real stack."""
 
+import asyncio
+
 import pytest
 import tertulia
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 
 from tests.support.stack import ServeStack
@@ -62,6 +64,39 @@ async def test_nothing_of_one_user_of_a_page_is_left_for_the_next(stack: ServeSt
     await chat.locator(".inbox-head [aria-haspopup=menu]").click()
     await chat.get_by_role("menuitem", name="Your name").wait_for()
     assert await chat.get_by_role("menuitem", name="Sign out").count() == 0
+    await context.close()
+
+
+async def test_a_chat_is_gone_at_once_when_its_page_has_another_user_whatever_the_server_does(
+    stack: ServeStack, browser: Browser
+) -> None:
+    async with tertulia.connect(stack.address, token=_SECRET.server_token()) as server:
+        await server.users.ensure(["alice", "bob"])
+    context = await browser.new_context(locale="en-US")
+    context.set_default_timeout(30_000)
+    page = await context.new_page()
+    html = _PAGE.format(token=_SECRET.user_token("alice"))
+    await page.route("**/shop.html", lambda route: route.fulfill(body=html, content_type="text/html"))
+    await page.goto(f"{stack.web}/shop.html")
+    chat = page.frame_locator("iframe[title=Chat]")
+    await page.get_by_role("button", name="Open the chat").click()
+    await chat.locator(".inbox-head h1", has_text="alice").wait_for()
+    answers = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await answers.wait()
+        await route.continue_()
+
+    await page.route("**/?embedded", late)
+    async with page.expect_event("pageerror") as fault:
+        await page.evaluate("window.tertulia = { userId: 'bob' }")
+    await expect(chat.locator(".inbox")).to_have_count(0)
+    await chat.get_by_role("status").wait_for()
+    assert "no token" in str(await fault.value), "alice's token would be handed over as bob's"
+    answers.set()
+    token = _SECRET.user_token("bob")
+    await page.evaluate("(given) => { window.tertulia = { userId: 'bob', token: async () => given }; }", token)
+    await chat.locator(".inbox-head h1", has_text="bob").wait_for()
     await context.close()
 
 

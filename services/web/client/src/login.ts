@@ -43,6 +43,11 @@ export async function login(config: Config): Promise<Login | undefined> {
   return { userId, token: renewing(token, config.development ? () => developmentToken(userId) : undefined) };
 }
 
+/** Whether this tab is still this person's: another document in it may have signed out, or somebody else in. */
+export function isLoggedIn(userId: string): boolean {
+  return kept("sessionStorage", USER) === userId;
+}
+
 /** Forget the token, and what was begun and not sent. */
 export function logout(): void {
   forgetTab();

@@ -3,7 +3,7 @@
 import { TertuliaClient } from "@tertulia/sdk-web";
 import { render } from "preact";
 import { forgetsAll } from "./keep.ts";
-import { EMBEDDED, loadConfig, login, logout, onAnotherUser, takeLink } from "./login.ts";
+import { EMBEDDED, isLoggedIn, loadConfig, login, logout, onAnotherUser, takeLink } from "./login.ts";
 import { agreesToLose } from "./sign_out.ts";
 import { theme, wear } from "./state.ts";
 import "./style/base.css";
@@ -39,7 +39,7 @@ async function main(): Promise<void> {
   let isOver = false;
   const signOut = async () => {
     isOver = true;
-    render(null, page); // first, or what is shown is kept again
+    render(<Waiting />, page); // first, or what is shown is kept again
     logout();
     await client.forget();
     beginAnew();
@@ -48,13 +48,17 @@ async function main(): Promise<void> {
     if (await agreesToLose(client)) await signOut();
   };
   onAnotherUser(who.userId, (userId) => {
-    if (userId === "") void signOut();
-    else beginAnew(); // and ask who it is
+    if (isOver) return; // the page that begins anew asks who it is
+    if (userId === "") return void signOut();
+    isOver = true;
+    render(<Waiting />, page); // at once: a new page may take its time, or find no server
+    void client.close();
+    beginAnew();
   });
   addEventListener("pagehide", () => void client.close());
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
-    if (isOver) location.reload();
+    if (isOver || !isLoggedIn(who.userId)) location.reload();
     else client = visit(); // out of the back-forward cache, where streams do not live
   });
 }

@@ -75,10 +75,14 @@ async function answer(frame: HTMLIFrameElement, origin: string, dataset: DOMStri
   if (personOf(dataset).userId === userId) say({ type: "tertulia.token", userId, token: given });
 }
 
-/** By what the page has set last, or else by the script tag. */
-function personOf(dataset: DOMStringMap): Required<Page> {
-  const { userId = dataset["user"] ?? "", token = async () => dataset["token"] ?? "" } = window.tertulia ?? {};
-  return { userId, token };
+/** By what the page has set last, or else by the script tag, whose token is that of its own user. */
+function personOf({ user = "", token: own = "" }: DOMStringMap): Required<Page> {
+  const { userId = user, token } = window.tertulia ?? {};
+  const ofTag = async () => {
+    if (userId !== user) throw new Error(`window.tertulia has the user ${userId}, and no token of theirs`);
+    return own;
+  };
+  return { userId, token: token ?? ofTag };
 }
 
 /** Hear of it when the page sets `window.tertulia`. */

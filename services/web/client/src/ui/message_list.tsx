@@ -91,6 +91,7 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
   }, [view.messages]);
 
   const toLatest = async () => {
+    aim.current = 0; // wherever one was going, it is not there
     if (timeline.view.peek().newer) await timeline.toLatest();
     go("end");
   };
