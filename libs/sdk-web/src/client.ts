@@ -67,7 +67,7 @@ export class TertuliaClient {
     this.#tabs = keep ? tabsNamed(name) : new OneTab();
     this.people = new People(this.rpc);
     this.blocks = new Blocks(this.rpc);
-    this.outbox = new Outbox(this.rpc, this.storage, this.#tabs, (channelId) => this.seen(channelId));
+    this.outbox = new Outbox(this.rpc, this.storage, this.#tabs, this);
     this.inbox = new Inbox({
       onRanges: (channelId, ranges) => this.#onRanges(channelId, ranges),
       onSaid: (channel, events) => this.#onSaid(channel, events),
@@ -187,6 +187,13 @@ export class TertuliaClient {
     return this.inbox.entry(channelId)?.channel.peek().headSeq ?? 0;
   }
 
+  /** The highest seq up to which an event is shown wherever its channel is open: one that has a hole to fill is behind. */
+  shown(channelId: string): number {
+    const open = [...this.#open].filter((conversation) => conversation.channelId === channelId);
+    const positions = open.flatMap(({ timeline }) => timeline.position()).map(({ seq }) => Number(seq));
+    return Math.min(this.seen(channelId), ...positions);
+  }
+
   /** A command, repeated under one id while its failures are such that pass. Throws `TertuliaError`. */
   try<T>(command: (clientId: string) => Promise<T>): Promise<T> {
     return tryUnderOneId(command);
@@ -277,7 +284,7 @@ export class TertuliaClient {
     this.#receipts.nudge();
     for (const channel of this.inbox.all.peek()) {
       this.#receipts.deliver(channel);
-      this.outbox.onLog(channel.channelId, channel.headSeq, []); // sent before the stream was there again
+      this.outbox.onLog(channel.channelId, []); // sent before the stream was there again
     }
     for (const { timeline, members, channelId } of this.#open) {
       timeline.onHead(this.seen(channelId));
@@ -303,12 +310,12 @@ export class TertuliaClient {
   #onRanges(channelId: string, ranges: readonly Range[]): void {
     for (const conversation of this.#open) if (conversation.channelId === channelId) conversation.onRanges(ranges);
     const all = ranges.flatMap(({ events = [] }) => events);
-    const mine = all.filter(({ senderUserId }) => senderUserId === this.me.peek());
+    const shown = this.shown(channelId);
+    const mine = all.filter(({ senderUserId, seq }) => senderUserId === this.me.peek() && Number(seq) <= shown);
     // somebody was blocked, or no longer is: what one may do is told when a stream begins
     if (this.connection.peek().state === "online" && all.some(changesWhoMayWrite)) this.#listener.restart();
     this.outbox.onLog(
       channelId,
-      ranges.at(-1)?.toSeq ?? 0,
       mine.map(({ clientId }) => clientId),
     );
   }

@@ -116,14 +116,12 @@ export class Conversation {
   /** What is shown as said is not shown as on its way, too, be it that the answer to the send was lost. */
   #settle(): void {
     const { outbox, me } = this.client;
-    const waiting = outbox.entries.value.filter(
-      ({ channelId, seq }) => channelId === this.channelId && seq === undefined,
-    );
+    const waiting = outbox.entries.value.filter(({ channelId }) => channelId === this.channelId);
     const { messages } = this.timeline.view.value;
     if (waiting.length === 0) return;
     const mine = new Set(messages.filter(({ author }) => author === me.peek()).map(({ clientId }) => clientId));
     const said = waiting.map(({ clientId }) => clientId).filter((clientId) => mine.has(clientId));
-    if (said.length > 0) outbox.onLog(this.channelId, 0, said);
+    if (said.length > 0) outbox.onLog(this.channelId, said);
   }
 
   /** Keep what is shown for the next visit. */

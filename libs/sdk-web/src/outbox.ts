@@ -24,6 +24,14 @@ export interface Draft {
   readonly mentions?: readonly string[];
 }
 
+/** How far the user's channels are known. */
+export interface Log {
+  /** The highest seq that is known of a channel. */
+  seen(channelId: string): number;
+  /** The highest seq up to which its messages are shown. */
+  shown(channelId: string): number;
+}
+
 export class Outbox {
   readonly #entries = signal<readonly Pending[]>([]);
   /** All that is not in the log so far, in the order in which it was said. */
@@ -39,7 +47,7 @@ export class Outbox {
     private readonly rpc: Rpc,
     private readonly storage: Storage,
     private readonly tabs: Tabs,
-    private readonly seen: (channelId: string) => number,
+    private readonly log: Log,
   ) {
     tabs.onOutboxChanged((sent) => {
       if (sent !== undefined) this.#sent(sent);
@@ -63,7 +71,7 @@ export class Outbox {
     const said = {
       channelId,
       clientId: randomId(),
-      afterSeq: this.seen(channelId),
+      afterSeq: this.log.seen(channelId),
       text,
       replyToSeq,
       mentions,
@@ -104,8 +112,9 @@ export class Outbox {
     this.#sendAll();
   }
 
-  /** The log has come this far, with these ids of ours in it: they are shown from the log now. */
-  onLog(channelId: string, position: number, clientIds: readonly string[]): void {
+  /** A channel's log has come on, with these ids of ours in it: they are shown from the log now. */
+  onLog(channelId: string, clientIds: readonly string[]): void {
+    const position = this.log.shown(channelId);
     for (const clientId of clientIds) this.#settle(clientId);
     const gone = this.#entries.value.filter(
       (entry) =>
@@ -213,8 +222,7 @@ export class Outbox {
     const entry = this.#entries.value.find((had) => had.clientId === clientId);
     if (entry === undefined) return;
     this.#update({ ...entry, seq });
-    const position = this.seen(entry.channelId);
-    if (position >= seq) this.onLog(entry.channelId, position, []);
+    this.onLog(entry.channelId, []);
   }
 
   async #wait(ms: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { Code } from "@connectrpc/connect";
+import { effect } from "@preact/signals-core";
 import { describe, expect, test } from "vitest";
 import { ChannelKind, type TertuliaClient } from "../src/index.js";
 import { refusal } from "./fake_refusals.js";
@@ -57,14 +58,29 @@ describe("two tabs of one person", () => {
     plaza();
     const [one, two] = await twoTabs();
     const [here1, here2] = [await opened(one, "plaza"), await opened(two, "plaza")];
+    const shownIn = [
+      [one, here1],
+      [two, here2],
+    ] as const;
+    const timesSeen: number[] = []; // in either tab, whenever something has changed
+    for (const [client, conversation] of shownIn)
+      effect(() => {
+        const shown = () => [...waiting(client), ...texts(conversation)].filter((text) => text === "seen").length;
+        shown(); // what it reads, it is run again for; what is shown is looked at when all of it has changed
+        queueMicrotask(() => timesSeen.push(shown()));
+      });
     here.server.lose = 1; // the log's word comes late
     await here1.send({ text: "seen" });
     for (const { outbox } of [one, two]) await until(() => outbox.entries.value[0]?.seq !== undefined);
+    timesSeen.length = 0; // from here on both tabs show it
     await two.outbox.open();
     expect([waiting(two), texts(here2)]).toEqual([["seen"], []]);
     await here1.send({ text: "next" });
     await until(() => texts(here2).length === 2 && waiting(two).length === 0);
     expect(texts(here2)).toEqual(["seen", "next"]);
+    await until(() => texts(here1).length === 2 && waiting(one).length === 0);
+    expect(timesSeen.length).toBeGreaterThan(0);
+    expect(new Set(timesSeen)).toEqual(new Set([1]));
   });
 
   test("agree on what was refused, tried again and discarded", async () => {
