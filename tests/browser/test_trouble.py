@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+import tertulia
 from playwright.async_api import Route
 from tertulia.tokens import DEVELOPMENT_SECRET, Secret
 
@@ -134,7 +135,7 @@ async def test_who_goes_back_to_a_page_sees_nothing_of_somebody_who_signed_out_m
       window.isOld = true;
       dispatchEvent(new PageTransitionEvent("pageshow", {{ persisted: true }}));
     }}""")
-    await alice.page.wait_for_function("window.isOld === undefined")
+    await alice.page.wait_for_function("() => window.isOld === undefined")
 
 
 async def test_history_that_cannot_be_loaded_says_so_and_is_loaded_when_asked_again(
@@ -179,6 +180,41 @@ async def test_history_that_cannot_be_loaded_says_so_and_is_loaded_when_asked_ag
     await again.click()
     await again.wait_for(state="detached")
     await later.sees("number 300 ")
+
+
+async def test_who_says_something_while_a_quote_is_fetched_is_not_taken_to_the_quote(
+    stack: ServeStack, people: People
+) -> None:
+    first = await fill(stack, "quotes", 300) - 299
+
+    async def bob_says(text: str, reply_to: int = 0) -> None:
+        async with tertulia.connect(stack.address, token=_SECRET.server_token()) as server:
+            await server.acting_for("bob").send("quotes", text, reply_to=reply_to)
+
+    await bob_says("as I said", first)
+    is_held = False
+    answers = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        if is_held:
+            await answers.wait()
+        await route.continue_()
+
+    people.route("**/tertulia.chat.v1.MessageService/ListMessages", late)
+    alice = await people.join("alice")
+    await alice.open("quotes")
+    quote = (await alice.sees("as I said")).locator(".quote", has_text="number 1 ")
+    is_held = True
+    await quote.click()
+    await alice.page.locator(".scroller").hover()
+    await alice.write("never mind")
+    async with alice.page.expect_response("**/tertulia.chat.v1.MessageService/ListMessages") as answer:
+        answers.set()
+    await (await answer.value).finished()
+    await bob_says("as you like")
+    await alice.sees("as you like")
+    await alice.page.locator(".to-latest").wait_for(state="detached")
+    assert await alice.page.locator(f'[data-seq="{first}"]').count() == 0
 
 
 async def test_text_of_every_kind_arrives_as_it_was_written(stack: ServeStack, people: People) -> None:

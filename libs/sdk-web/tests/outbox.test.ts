@@ -10,6 +10,7 @@ import { opened, texts, until, world } from "./world.js";
 const here = world();
 
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.unstubAllGlobals();
 });
 

@@ -91,8 +91,9 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
   }, [view.messages]);
 
   const toLatest = async () => {
-    aim.current = 0; // wherever one was going, it is not there
-    if (timeline.view.peek().newer) await timeline.toLatest();
+    aim.current = 0; // one goes nowhere else any more
+    const { newer, loading } = timeline.view.peek();
+    if (newer || loading === "window") await timeline.toLatest();
     go("end");
   };
 
