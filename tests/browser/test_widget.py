@@ -67,6 +67,65 @@ async def test_nothing_of_one_user_of_a_page_is_left_for_the_next(stack: ServeSt
     await context.close()
 
 
+_ALICES = "indexedDB.open(`tertulia ${location.origin} alice`)"
+_HOLD_DATABASE = f"""() => new Promise((resolve) => {{
+  const opening = {_ALICES};
+  opening.onsuccess = () => {{
+    const store = opening.result.transaction("cache", "readwrite").objectStore("cache");
+    const hold = () => {{
+      resolve();
+      if (window.isFree) opening.result.close();
+      else store.count().onsuccess = hold;
+    }};
+    hold();
+  }};
+}})"""
+_COUNT_KEPT = f"""() => new Promise((resolve) => {{
+  const opening = {_ALICES};
+  opening.onsuccess = () => {{
+    const counting = opening.result.transaction("cache").objectStore("cache").count();
+    counting.onsuccess = () => resolve(counting.result);
+  }};
+}})"""
+
+
+async def test_who_signs_out_is_forgotten_though_somebody_else_follows_at_once(
+    stack: ServeStack, browser: Browser
+) -> None:
+    async with tertulia.connect(stack.address, token=_SECRET.server_token()) as server:
+        await server.users.ensure(["alice", "bob"])
+        await server.acting_for("alice").channels.create_group(["bob"], name="Club", channel_id="club")
+        await server.acting_for("bob").send("club", "welcome")
+    context = await browser.new_context(locale="en-US")
+    context.set_default_timeout(30_000)
+    page = await context.new_page()
+    html = _PAGE.format(token=_SECRET.user_token("alice"))
+    await page.route("**/shop.html", lambda route: route.fulfill(body=html, content_type="text/html"))
+    await page.goto(f"{stack.web}/shop.html")
+    chat = page.frame_locator("iframe[title=Chat]")
+    await page.get_by_role("button", name="Open the chat").click()
+    await chat.locator(".row-main", has_text="Club").click()
+    await chat.locator(".message", has_text="welcome").wait_for()
+    _, frame = page.frames
+    async with asyncio.timeout(30):
+        while not await frame.evaluate(_COUNT_KEPT):
+            pass
+    await frame.evaluate(_HOLD_DATABASE)
+    await page.evaluate(
+        """(given) => {
+          window.tertulia = { userId: "" };
+          window.tertulia = { userId: "bob", token: async () => given };
+        }""",
+        _SECRET.user_token("bob"),
+    )
+    await chat.locator(".inbox").wait_for(state="detached")
+    await frame.evaluate("window.isFree = true")
+    await page.get_by_role("button", name="Open the chat").click()
+    await chat.locator(".inbox-head h1", has_text="bob").wait_for()
+    assert await frame.evaluate(_COUNT_KEPT) == 0
+    await context.close()
+
+
 async def test_a_chat_is_gone_at_once_when_its_page_has_another_user_whatever_the_server_does(
     stack: ServeStack, browser: Browser
 ) -> None:
