@@ -6,7 +6,7 @@ import gc
 import itertools
 
 _SETTLE_SECONDS = 2.0  # where nothing has come, it costs half a millisecond
-_SETTLES_PER_THAW = 30  # every minute: it takes 15 ms per 1,000 sessions, and nothing else runs meanwhile
+_SETTLES_PER_THAW = 300  # every ten minutes: it takes 15 ms per 1,000 sessions, and nothing else runs meanwhile
 _SETTLES_PER_TRIM = 5  # every ten seconds: half a millisecond, or 14 where 140 MB are given back
 
 

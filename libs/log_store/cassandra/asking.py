@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 logger = structlog.get_logger()
 
 AT_A_TIME = 64
-"""Of many logs, so many are recovered or looked up at a time: the ring stays free for appends."""
+"""Of many logs, so many are looked up at a time: the ring stays free for appends."""
 
 _ANSWER_SECONDS = 4.0
 """What is asked is answered by then, before the 5 s after which a caller stops waiting."""

@@ -25,11 +25,20 @@ async def read_chain(session: Session, log: LogKey) -> Chain:
     Raises:
         CassandraUnavailable: it could not be read.
     """
-    return (await read_chains(session, [log]))[log]
+    chains = await read_chains(session, [log])
+    if log not in chains:
+        raise broken_chain(log)
+    return chains[log]
+
+
+def broken_chain(log: LogKey) -> CassandraUnavailable:
+    """Of a log that `read_chains` leaves out."""
+    return CassandraUnavailable(f"log {log.log_id.hex()}: its chain names a seal that no read shows")
 
 
 async def read_chains(session: Session, logs: Sequence[LogKey]) -> dict[LogKey, Chain]:
-    """As `read_chain`, of some logs at once: one request costs far less than as many."""
+    """As `read_chain`, of some logs at once: one request costs far less than as many. Those whose chain no read shows whole are left
+    out."""
     chains: dict[LogKey, Chain] = {}
     missing = list(logs)
     for _ in range(_CHAIN_READS):
@@ -37,8 +46,8 @@ async def read_chains(session: Session, logs: Sequence[LogKey]) -> dict[LogKey, 
         chains.update((log, chain) for log in missing if (chain := chain_of(seals[log])) is not None)
         missing = [log for log in missing if log not in chains]
         if not missing:
-            return chains
-    raise CassandraUnavailable(f"log {missing[0].log_id.hex()}: its chain names a seal that no read shows")
+            break
+    return chains
 
 
 async def _read_seals(session: Session, logs: Sequence[LogKey]) -> dict[LogKey, dict[Epoch, Seal]]:

@@ -17,7 +17,7 @@ READ_FENCE = Statement("SELECT fenced FROM ks.fence WHERE incarnation = ?")
 WRITE_FENCE = Statement("INSERT INTO ks.fence (incarnation, fenced) VALUES (?, true) USING TIMESTAMP 1")
 
 _AGAIN_SECONDS = 1.0
-"""A read of the own fence that is not answered by then is made a second time beside the first. It takes milliseconds, and all that is
+"""A read of the own fence that is not answered by then is made again beside the first, twice at most. It takes milliseconds, and all that is
 appended waits for it; a node that has just come back was seen to leave one unanswered for ever, and the driver would wait for 3 s."""
 
 _FRESH_SECONDS = 2.0
@@ -76,7 +76,7 @@ class Barrier:
     async def _read_fence(self) -> None:
         reads: list[asyncio.Task[list[Values]]] = []
         try:
-            for seconds in (_AGAIN_SECONDS, None):
+            for seconds in (_AGAIN_SECONDS, _AGAIN_SECONDS, None):
                 reads.append(asyncio.create_task(read(self._session, READ_FENCE, (self._incarnation,))))
                 reads[-1].add_done_callback(
                     lambda task: task.cancelled() or task.exception()

@@ -12,7 +12,7 @@ from libs.log_store.bodies import amended
 from libs.log_store.cassandra import takeover
 from libs.log_store.cassandra.amending import amend_again
 from libs.log_store.cassandra.asking import AT_A_TIME, each
-from libs.log_store.cassandra.chain import read_chain
+from libs.log_store.cassandra.chain import broken_chain, read_chain
 from libs.log_store.cassandra.dirty import dirty_logs
 from libs.log_store.cassandra.durable import until_durable
 from libs.log_store.cassandra.fence import Barrier
@@ -95,18 +95,21 @@ class Recoveries:
                     tasks.create_task(self._recover(outline))
         except BaseException:  # the store ends: nobody is to wait for what does not come
             for recovery in self._recoveries.values():
-                recovery.cancel()
+                _fail(recovery)
             raise
 
     async def _look_at_next(self) -> Sequence[Outline]:
         async with self._room_to_look:
             keys = [self._waiting.popleft() for _ in range(min(len(self._waiting), _LOGS_AT_ONCE))]
             try:
-                return await takeover.outlines(self._session, keys)
+                outlines = await takeover.outlines(self._session, keys)
             except CassandraUnavailable as error:
                 for key in keys:
                     self._end(key, error)
                 return ()
+            for key in set(keys) - {outline.log for outline in outlines}:
+                self._end(key, broken_chain(key))
+            return outlines
 
     async def _recover(self, outline: Outline) -> None:
         """A seal that was sent is completed, whoever has stopped waiting: another try might seal at another seq."""
@@ -127,13 +130,9 @@ class Recoveries:
         recovery = self._recoveries.pop(key)
         if isinstance(outcome, CassandraUnavailable):
             logger.warning("log_not_recovered", log_id=key.log_id.hex(), error=str(outcome))
-        if recovery.cancelled():
-            return
-        if isinstance(outcome, OwnedLog):
+            _fail(recovery)
+        elif not recovery.done():
             recovery.set_result(outcome)
-        else:
-            recovery.set_exception(StoreUnavailable(writing=False))
-            recovery.exception()  # perhaps nobody waits any more
 
     async def known(self, key: LogKey) -> OwnedLog:
         """A log of which the head is known. To be followed by a barrier before that is told to anybody.
@@ -205,3 +204,9 @@ class Recoveries:
         """Leave undone what does not come to its end."""
         for task in self._recovering:
             task.cancel()
+
+
+def _fail(recovery: "asyncio.Future[OwnedLog]") -> None:
+    if not recovery.done():
+        recovery.set_exception(StoreUnavailable(writing=False))
+        recovery.exception()  # perhaps nobody waits any more

@@ -40,11 +40,11 @@ class Tail(NamedTuple):
 
 async def outlines(session: Session, logs: Sequence[LogKey]) -> list[Outline]:
     """The marks first, as every reader does: one that is too old only makes it read more. Then the chains, and then whether there
-    is a row above the mark: what a seal in the chain follows was durable before it."""
+    is a row above the mark: what a seal in the chain follows was durable before it. Logs whose chain is broken are left out."""
     marks = await read_marks(session, logs)
     chains = await read_chains(session, logs)
     above = await _above(session, marks)
-    return [Outline(log, marks[log], chains[log], log not in above) for log in logs]
+    return [Outline(log, marks[log], chain, log not in above) for log, chain in chains.items()]
 
 
 async def recover(session: Session, outline: Outline, epoch: Epoch) -> OwnedLog:

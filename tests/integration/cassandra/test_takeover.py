@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from libs.log_store import EMPTY_HEAD, LogBatch, LogKey, LogStore, Seq, Shown
+from libs.log_store import EMPTY_HEAD, LogBatch, LogKey, LogStore, Recovered, Seq, Shown, StoreUnavailable
 from libs.log_store.cassandra.chain import READ_SEALS, WRITE_SEAL
 from libs.log_store.cassandra.dirty import WRITE_DIRTY
 from libs.log_store.cassandra.fence import READ_FENCE, WRITE_FENCE
@@ -146,10 +146,20 @@ async def test_an_owner_that_was_fenced_passes_no_barrier(logs: LogKeyspace) -> 
         assert (await successor.store.recover(LOG, 10)).head.seq == 3
 
 
+async def test_a_log_whose_chain_is_broken_holds_up_no_other(logs: LogKeyspace) -> None:
+    async with owner(logs) as it:
+        await it.session.write(WRITE_SEAL, [(*LOG, 1, 1, 7)])
+        broken, other = await asyncio.gather(
+            it.store.recover(LOG, 10), it.store.recover(OTHER, 10), return_exceptions=True
+        )
+        assert isinstance(broken, StoreUnavailable)
+        assert isinstance(other, Recovered)
+
+
 async def test_a_read_of_the_own_fence_that_is_never_answered_is_made_again(logs: LogKeyspace) -> None:
     async with owner(logs) as it:
-        it.session.next(READ_FENCE, Fault.HELD)
-        async with asyncio.timeout(2.5):
+        it.session.next(READ_FENCE, Fault.HELD, Fault.HELD)
+        async with asyncio.timeout(2.9):
             await it.store.append(batch(LOG, rows(1, 3)))
             await it.store.barrier()
 

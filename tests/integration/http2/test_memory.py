@@ -190,7 +190,7 @@ async def frames_that_carry_nothing(client: Peer) -> None:
 async def test_what_was_held_for_a_connection_and_its_calls_goes_with_them(
     address: str, misuse: Callable[[Peer], Awaitable[None]]
 ) -> None:
-    """Not by the collector: what that has seen once it looks at again in a minute only, and a flood makes gigabytes of it by then."""
+    """Not by the collector: what that has seen once it looks at again in ten minutes only, and a flood makes gigabytes of it by then."""
 
     def held() -> int:
         # not by isinstance, which asks what a proxy stands for, and fails at one whose object is gone
