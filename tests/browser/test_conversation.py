@@ -41,6 +41,7 @@ async def test_two_people_talk_type_react_reply_edit_and_delete(stack: ServeStac
     await (await alice.sees("hello alice")).locator(".quote", has_text="hello bob").wait_for()
 
     await alice.act("hello bob", "Edit")
+    await expect(alice.box("plaza")).to_have_value("hello bob")  # from then on what is written stands in its place
     await alice.write("hello, dear bob")
     await bob.sees("hello, dear bob")
 
