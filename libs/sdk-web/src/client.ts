@@ -88,7 +88,7 @@ export class TertuliaClient {
   /** Connect, and stay connected until `close`. */
   start(): void {
     if (this.#running !== undefined) return;
-    this.#running = this.#restore().then(() => this.#listener.run());
+    this.#running = this.#run();
     if (typeof addEventListener === "function") {
       const untilClosed = { signal: this.#closed.signal };
       addEventListener("online", () => this.#listener.nudge(), untilClosed);
@@ -204,6 +204,14 @@ export class TertuliaClient {
   }
 
   // --- inside -------------------------------------------------------------------------------------------------------
+
+  async #run(): Promise<void> {
+    await this.#restore();
+    await this.#listener.run();
+    if (this.#closed.signal.aborted) return; // who forgets leads until all is deleted, or another tab would send it
+    this.#stop();
+    this.#tabs.resign(); // another tab may have a token that is taken
+  }
 
   #stop(): void {
     this.#closed.abort();

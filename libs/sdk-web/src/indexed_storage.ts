@@ -102,9 +102,13 @@ function deleted(name: string): Promise<void> {
       clearTimeout(timer);
       resolve();
     };
-    request.onblocked = request.onerror = () => {
+    request.onblocked = () => {
       clearTimeout(timer);
-      reject(request.error ?? new DOMException("another tab has the database open", "InvalidStateError"));
+      reject(new DOMException("another tab has the database open", "InvalidStateError")); // it has no error so far
+    };
+    request.onerror = () => {
+      clearTimeout(timer);
+      reject(request.error);
     };
   });
 }

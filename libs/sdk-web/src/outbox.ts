@@ -14,7 +14,7 @@ const RETRY_BASE_MS = 300;
 const RETRY_CAP_MS = 15_000;
 const UNKEPT = 2 ** 52; // places of what the browser would not keep: after all that it has kept
 /** The token is to blame, not the message, which waits for another. */
-const OF_THE_TOKEN: ReadonlySet<string> = new Set(["TOKEN_EXPIRED", "TOKEN_REVOKED", "TOKEN_INVALID"]);
+const OF_THE_TOKEN: ReadonlySet<string> = new Set(["TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "TOKEN_REVOKED"]);
 const MAX_SETTLED = 1_000; // ids: more than are said between two looks at what is kept
 
 export interface Draft {

@@ -13,6 +13,8 @@ export interface Tabs {
   tellOutboxChanged(sent?: Sent): void;
   /** Another tab changed the outbox. */
   onOutboxChanged(then: (sent: Sent | undefined) => void): void;
+  /** Lead no longer, and never again: another tab does. */
+  resign(): void;
   close(): void;
 }
 
@@ -22,12 +24,14 @@ export class OneTab implements Tabs {
   onLeading(): void {}
   tellOutboxChanged(): void {}
   onOutboxChanged(): void {}
+  resign(): void {}
   close(): void {}
 }
 
 /** A Web Lock says who leads, for as long as the tab lives; a BroadcastChannel tells the others of changes. */
 class SharedTabs implements Tabs {
   #leading = false;
+  #isClosed = false;
   #stop = new AbortController();
   #release: () => void = () => {};
   #onLeading: (() => void)[] = [];
@@ -60,7 +64,7 @@ class SharedTabs implements Tabs {
   }
 
   tellOutboxChanged(sent?: Sent): void {
-    if (!this.#stop.signal.aborted) this.channel.postMessage({ sent });
+    if (!this.#isClosed) this.channel.postMessage({ sent });
   }
 
   onOutboxChanged(then: (sent: Sent | undefined) => void): void {
@@ -72,10 +76,15 @@ class SharedTabs implements Tabs {
     for (const then of this.#onLeading) then();
   }
 
-  close(): void {
+  resign(): void {
     this.#stop.abort();
     this.#release();
     this.#leading = false;
+  }
+
+  close(): void {
+    this.resign();
+    this.#isClosed = true;
     this.channel.close();
   }
 }

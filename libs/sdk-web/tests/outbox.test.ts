@@ -154,13 +154,19 @@ describe("the outbox", () => {
     plaza();
     const ann = await here.join("ann");
     const conversation = await opened(ann, "plaza");
-    here.server.before.set("SendMessage", [() => Promise.reject(refusal(Code.PermissionDenied, "BLOCKED", "no"))]);
+    let answer = () => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    here.server.before.set("SendMessage", [
+      () => Promise.reject(refusal(Code.PermissionDenied, "BLOCKED", "no")),
+      () => answered.then(() => Promise.reject(refusal(Code.Unavailable, "UNAVAILABLE"))),
+    ]);
     const refused = await conversation.send({ text: "refused" });
     await until(() => ann.outbox.entries.value[0]?.refusal !== undefined);
-    await here.server.stop();
     for (const text of ["two", "three"]) await conversation.send({ text });
     await ann.outbox.retry(refused);
-    await here.server.start();
+    answer();
     await until(() => texts(conversation).length === 3);
     expect(said()).toEqual(["refused", "two", "three"]);
   });
@@ -291,6 +297,20 @@ describe("the outbox", () => {
     expect(await next.storage.page("plaza")).toBeUndefined();
   });
 
+  test("says that another tab has the database open, which is deleted as soon as that lets go", async () => {
+    const storage = new IndexedStorage("held");
+    await storage.keepPage("plaza", []);
+    const held = await new Promise<IDBDatabase>((resolve) => {
+      const opening = indexedDB.open("held");
+      opening.onsuccess = () => resolve(opening.result);
+    });
+    const stuck = vi.spyOn(IDBObjectStore.prototype, "clear").mockImplementation(blocked);
+    await expect(storage.clear()).rejects.toThrow("another tab has the database open");
+    stuck.mockRestore();
+    held.close();
+    expect(await new IndexedStorage("held").page("plaza")).toBeUndefined();
+  });
+
   test("gets a new token when the old one has expired, for a send as well as for the stream", async () => {
     plaza();
     let token = "token-ann";
@@ -307,6 +327,15 @@ describe("the outbox", () => {
     await conversation.send({ text: "with the new one" });
     await until(() => texts(conversation).length === 1);
     expect(asked).toBe(2);
+  });
+
+  test.each(["MISSING", "INVALID", "EXPIRED", "REVOKED"])("blames no message for a token: %s", async (why) => {
+    plaza();
+    const ann = await here.join("ann");
+    const conversation = await opened(ann, "plaza");
+    here.server.before.set("SendMessage", [() => Promise.reject(refusal(Code.Unauthenticated, `TOKEN_${why}`))]);
+    await conversation.send({ text: "said in the end" });
+    await until(() => texts(conversation).length === 1);
   });
 
   test("ends, and says why, when a token that cannot be renewed has expired", async () => {

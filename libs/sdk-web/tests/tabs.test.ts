@@ -3,7 +3,7 @@ import { effect } from "@preact/signals-core";
 import { describe, expect, test } from "vitest";
 import { ChannelKind, type TertuliaClient } from "../src/index.js";
 import { refusal } from "./fake_refusals.js";
-import { opened, texts, until, world } from "./world.js";
+import { opened, texts, tokenOf, until, world } from "./world.js";
 
 const here = world();
 
@@ -109,5 +109,28 @@ describe("two tabs of one person", () => {
     await here.server.start();
     await until(() => texts(here2).length === 1 && waiting(two).length === 0);
     expect(said()).toEqual(["left behind"]);
+  });
+
+  test("go on when the one that sends, and one that waited to, were given the token of another", async () => {
+    plaza();
+    const given = () => {
+      const tokens = ["token-ann"];
+      return { keep: true, token: async () => tokens.shift() ?? tokenOf({ sub: "bob" }) };
+    };
+    const [one, two] = [await here.join("ann", given()), await here.join("ann", given())];
+    const three = await here.join("ann", { keep: true });
+    const here3 = await opened(three, "plaza");
+    const [feed1, feed2] = here.server.feeds;
+    for (const [client, feed] of [
+      [two, feed2],
+      [one, feed1],
+    ] as const) {
+      here.server.before.set("Listen", [() => Promise.reject(refusal(Code.Unauthenticated, "TOKEN_EXPIRED"))]);
+      feed?.end();
+      await until(() => client.connection.value.state === "ended");
+    }
+    await here3.send({ text: "mine" });
+    await until(() => texts(here3).length === 1 && waiting(three).length === 0);
+    expect(said()).toEqual(["mine"]);
   });
 });

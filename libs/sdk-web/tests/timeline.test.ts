@@ -222,10 +222,10 @@ describe("a timeline", () => {
     const other = ann.open(channel(ann, "plaza"));
     await until(() => other.timeline.view.value.loading === "window");
     other.close();
-    await ann.search("somebody"); // the answer of which comes after that of a page
-    const asked = here.server.calls.length;
-    await ann.search("somebody");
-    expect(here.server.calls.length).toBe(asked + 1);
+    const pages = () => here.server.calls.filter((call) => call === "ListMessages ann").length;
+    const asked = pages();
+    for (let calls = 0; calls < 10; calls += 1) await ann.search("somebody");
+    expect(pages()).toBeLessThanOrEqual(asked + 1); // one may have been on its way
   });
 
   test("fetches what the stream left out though the window goes elsewhere meanwhile", async () => {
