@@ -153,7 +153,7 @@ async def test_who_signs_out_is_told_what_is_lost_and_loses_nothing_else(stack: 
     await page.evaluate("sessionStorage.setItem('a shop', 'its own')")
     await sign_out()
     await choose("1 message was not sent", "Sign out")
-    await page.locator(".sign-in").wait_for()
+    await page.locator(".sign-in h1").wait_for()
     assert await page.evaluate("Object.keys(sessionStorage)") == ["a shop"]
 
     await page.unroute("**/tertulia.chat.v1.MessageService/SendMessage")

@@ -129,12 +129,14 @@ async def test_who_goes_back_to_a_page_sees_nothing_of_somebody_who_signed_out_m
     people: People, meanwhile: str
 ) -> None:
     alice = await people.join("alice")
-    await alice.page.evaluate(f"""() => {{
+    is_shown = await alice.page.evaluate(f"""() => {{
       dispatchEvent(new PageTransitionEvent("pagehide", {{ persisted: true }}));
       {meanwhile}; // in another document of this tab
       window.isOld = true;
       dispatchEvent(new PageTransitionEvent("pageshow", {{ persisted: true }}));
+      return document.querySelector(".inbox") !== null; // a new page may take its time
     }}""")
+    assert not is_shown
     await alice.page.wait_for_function("() => window.isOld === undefined")
 
 
@@ -214,6 +216,32 @@ async def test_who_says_something_while_a_quote_is_fetched_is_not_taken_to_the_q
     await bob_says("as you like")
     await alice.sees("as you like")
     await alice.page.locator(".to-latest").wait_for(state="detached")
+    assert await alice.page.locator(f'[data-seq="{first}"]').count() == 0
+
+
+async def test_who_says_something_after_a_quote_could_not_be_fetched_goes_there_no_more(
+    stack: ServeStack, people: People
+) -> None:
+    first = await fill(stack, "lost", 300) - 299
+    async with tertulia.connect(stack.address, token=_SECRET.server_token()) as server:
+        await server.acting_for("bob").send("lost", "as I said", reply_to=first)
+    is_broken = False
+
+    async def sometimes(route: Route) -> None:
+        await (route.abort() if is_broken else route.continue_())
+
+    people.route("**/tertulia.chat.v1.MessageService/ListMessages", sometimes)
+    alice = await people.join("alice")
+    again = alice.page.locator(".messages").get_by_role("button", name="Try again")
+    await alice.open("lost")
+    quote = (await alice.sees("as I said")).locator(".quote", has_text="number 1 ")
+    is_broken = True
+    await quote.click()
+    await again.wait_for()
+    is_broken = False
+    await alice.write("never mind")
+    await again.wait_for(state="detached")
+    await alice.sees("never mind")
     assert await alice.page.locator(f'[data-seq="{first}"]').count() == 0
 
 

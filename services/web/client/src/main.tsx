@@ -58,8 +58,10 @@ async function main(): Promise<void> {
   addEventListener("pagehide", () => void client.close());
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
-    if (isOver || !isLoggedIn(who.userId)) location.reload();
-    else client = visit(); // out of the back-forward cache, where streams do not live
+    if (isOver || !isLoggedIn(who.userId)) {
+      render(<Waiting />, page);
+      beginAnew();
+    } else client = visit(); // out of the back-forward cache, where streams do not live
   });
 }
 

@@ -92,8 +92,9 @@ export function MessageList({ channel, conversation, replyTo, editing }: ListPro
 
   const toLatest = async () => {
     aim.current = 0; // one goes nowhere else any more
-    const { newer, loading } = timeline.view.peek();
-    if (newer || loading === "window") await timeline.toLatest();
+    const { newer, loading, error } = timeline.view.peek();
+    // an error may be that of a window elsewhere, which would be tried again
+    if (newer || loading === "window" || error !== undefined) await timeline.toLatest();
     go("end");
   };
 
