@@ -172,7 +172,9 @@ class Client(Actor):
 
     async def _stop(self) -> None:
         running = set(self._tasks)
-        while running:  # a cancellation that comes as what was waited for is done may be lost on the way: it is told again
+        while (
+            running
+        ):  # a cancellation that comes as what was waited for is done may be lost on the way: it is told again
             for task in running:
                 task.cancel()
             _, running = await asyncio.wait(running, timeout=_END_SECONDS)
