@@ -78,9 +78,8 @@ class Barrier:
         try:
             for seconds in (_AGAIN_SECONDS, _AGAIN_SECONDS, None):
                 reads.append(asyncio.create_task(read(self._session, READ_FENCE, (self._incarnation,))))
-                reads[-1].add_done_callback(
-                    lambda task: task.cancelled() or task.exception()
-                )  # the slower one's interests nobody
+                # what becomes of the slower ones interests nobody
+                reads[-1].add_done_callback(lambda task: task.cancelled() or task.exception())
                 done, _ = await asyncio.wait(reads, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
                 if done:
                     break

@@ -66,7 +66,7 @@ async def test_heads_of_logs_that_nobody_writes_cost_no_takeover(logs: LogKeyspa
 
 
 async def test_logs_that_wait_are_recovered_together_whether_or_not_their_marks_are_old(logs: LogKeyspace) -> None:
-    many = [LogKey("app", f"log {number:3}".encode()) for number in range(100)]
+    many = [LogKey("app", f"log {number:3}".encode()) for number in range(64)]  # so many come at once
     several, unmarked = many[:10], many[10:]
     async with owner(logs) as first:
         await first.store.append([LogBatch(log, rows(1, 3)) for log in several])
@@ -79,7 +79,7 @@ async def test_logs_that_wait_are_recovered_together_whether_or_not_their_marks_
         await second.store.append(
             [LogBatch(log, [row(4)]) for log in several] + [LogBatch(log, [row(3)]) for log in unmarked]
         )
-        assert second.session.read[READ_SEALS] <= 20
+        assert second.session.read[READ_SEALS] == 4
         await second.store.barrier()
         heads = await second.store.heads(many, with_last_message=False)
         assert [head.seq for head in heads] == [4] * len(several) + [3] * len(unmarked)
@@ -159,7 +159,7 @@ async def test_a_log_whose_chain_is_broken_holds_up_no_other(logs: LogKeyspace) 
 async def test_a_read_of_the_own_fence_that_is_never_answered_is_made_again(logs: LogKeyspace) -> None:
     async with owner(logs) as it:
         it.session.next(READ_FENCE, Fault.HELD, Fault.HELD)
-        async with asyncio.timeout(2.9):
+        async with asyncio.timeout(20):  # the held ones are never answered
             await it.store.append(batch(LOG, rows(1, 3)))
             await it.store.barrier()
 

@@ -1,16 +1,15 @@
 """What is told about memory again and again."""
 
-import asyncio
 import ctypes
 import gc
 import weakref
-from collections.abc import Callable
 
 import psutil
 import pytest
 
 from libs.runtime.memory import keep_memory_settled
 from libs.runtime.process import running
+from tests.support.ports import until
 
 _PIECES = 2_000
 _PIECE_BYTES = 60_000  # of one that is cut from the heap
@@ -26,12 +25,12 @@ async def test_what_has_come_is_frozen_and_cycles_of_the_departed_are_found_at_a
     departed = weakref.ref(guests[0])
     try:
         async with running(keep_memory_settled(0, 10**9)):
-            await _until(lambda: gc.get_freeze_count() > before)
+            await until(lambda: gc.get_freeze_count() > before, "what came is frozen")
         guests.clear()
         gc.collect()
         assert departed() is not None, "it was frozen"
         async with running(keep_memory_settled(0, 1)):
-            await _until(lambda: departed() is None)
+            await until(lambda: departed() is None, "the cycle is found")
     finally:
         gc.unfreeze()
 
@@ -44,14 +43,7 @@ async def test_what_is_free_below_what_is_held_is_given_back() -> None:
     del pieces[:-1]
     try:
         async with running(keep_memory_settled(0, 10**9, 1)):
-            await _until(lambda: psutil.Process().memory_info().rss < held - _PIECES * _PIECE_BYTES * 0.8)
+            less = held - _PIECES * _PIECE_BYTES * 0.8
+            await until(lambda: psutil.Process().memory_info().rss < less, "it is given back")
     finally:
         gc.unfreeze()
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    for _ in range(100):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to that")
