@@ -1,6 +1,7 @@
 """What is dear to make, once for all tests of a worker. Who uses a keyspace empties it first."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
@@ -14,6 +15,12 @@ from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspa
 from tests.support.log_keyspace import LogKeyspace, keyspace_of_all, log_keyspace
 
 T = TypeVar("T")
+
+
+def pytest_configure() -> None:
+    """A background job of a script is started with SIGINT ignored, and so would be whatever it starts: nothing of it could be interrupted."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

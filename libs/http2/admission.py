@@ -62,10 +62,10 @@ class Admission(Collector):
         if address and 0 < limits.max_connections_per_address <= self._of_address[address]:
             self._refused["address"] += 1
             return None
-        if self._count >= limits.max_connections and not self._make_room(address):
+        if self._count >= limits.max_connections and not self._make_room("process", address):
             self._refused["process"] += 1
             return None
-        if 0 < limits.max_unauthenticated <= len(self._unknown) and not self._make_room(address):
+        if 0 < limits.max_unauthenticated <= len(self._unknown) and not self._make_room("unauthenticated", address):
             self._refused["unauthenticated"] += 1
             return None
         place = Place(self, address, unknown=self._limits.max_unauthenticated > 0)
@@ -103,8 +103,8 @@ class Admission(Collector):
             refused.add_metric([limit], self._refused[limit])
         yield refused
 
-    def _make_room(self, address: str) -> bool:
-        """Hang up on the oldest unknown one of the address that has the most of them, if the newcomer's own has fewer.
+    def _make_room(self, limit: str, address: str) -> bool:
+        """For that limit, hang up on the oldest unknown one of the address that has the most of them, if the newcomer's own has fewer.
 
         So one machine, or some, cannot keep all others out: what they hold goes, the longest held first. Where all have as many, as
         after a restart, whoever has begun to shake hands goes on.
@@ -115,7 +115,7 @@ class Admission(Collector):
         if count <= self._unknown_of_address[address] + 1:
             return False
         oldest = next(place for place in self._unknown if place.address == busiest)
-        self._refused["unauthenticated"] += 1
+        self._refused[limit] += 1
         oldest.hang_up()
         oldest.leave()
         return True

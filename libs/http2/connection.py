@@ -64,6 +64,10 @@ _END_STREAM, _ACK, _END_HEADERS, _PADDED = 1, 1, 4, 8
 _COSTS = {_HEADERS: 0, _RST_STREAM: 10, _SETTINGS: 10, _PING: 10, _PRIORITY: 10}
 """In tokens of `Nuisance`; all other frames cost 1, and DATA nothing unless they hold nothing."""
 
+_WORK = {_HEADERS: 100, _SETTINGS: 10, _PING: 10}
+_WORK_A_TURN = 500
+"""What of one connection is heard before the others in the loop have their turn: about a millisecond's work, where a frame is 1 unless it begins a
+call or is answered. What is read at a time may hold thousands."""
 _MAX_SETTINGS = 64  # ten are known to anybody; h2 keeps the others, too
 _HEADER_TABLE_BYTES = (
     4_096  # of what we have said in headers: HTTP/2's default, and each header is looked for in all of it
@@ -105,6 +109,7 @@ class Connection(asyncio.Protocol):
         self._h2: H2Connection  # made when it is there: with TLS that takes a while, and of some it never is
         self._transport: asyncio.Transport
         self._rest = b""
+        self._halfway = False  # through what came: the rest is for the next turn
         self._greeted = False
         self._settings_heard = False
         self._in_headers = False
@@ -156,8 +161,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused_at = 0.0
         self._heard_at = self._loop.time()  # it reads, so it is there; what it said meanwhile was not heard
-        if not self._closing_at:
-            self._transport.resume_reading()
+        self._read_on()
         self._unblock_all()
 
     def data_received(self, data: bytes) -> None:
@@ -165,10 +169,7 @@ class Connection(asyncio.Protocol):
             return
         self._heard_at = self._loop.time()
         self._pinged = False
-        try:
-            self._take(self._rest + data if self._rest else data)
-        except ProtocolError as error:
-            self._fail(ErrorCodes(error.error_code))
+        self._hear(self._rest + data if self._rest else data)
 
     # what calls need
 
@@ -292,10 +293,41 @@ class Connection(asyncio.Protocol):
 
     # frames
 
+    def _hear(self, data: bytes) -> None:
+        try:
+            self._take(data)
+        except ProtocolError as error:
+            self._fail(ErrorCodes(error.error_code))
+        if self._closing_at:
+            self._rest = b""
+
+    def _wait_for_next_turn(self) -> None:
+        if not self._halfway:
+            self._halfway = True
+            self._transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Hear what the last turn has left, and then read on."""
+        self._halfway = False
+        if self._rest and not self._transport.is_closing():
+            try:
+                self._hear(self._rest)
+            except Exception:  # a fault of ours; in `data_received` it would have closed the connection, too
+                self.abort()
+                raise
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Unless something is in the way. Of a client that is turned away, too, what it says is read, and dropped."""
+        if not (self._halfway or self._paused_at or self._transport.is_closing()):
+            self._transport.resume_reading()
+
     def _take(self, data: bytes) -> None:
         at, end = 0, len(data)
         if not self._greeted:
             at = self._greet(data)
+        work = 0
         while end - at >= _FRAME_HEAD and self._greeted and not self._closing_at:
             high, low, kind, flags, stream_id = _FRAME.unpack_from(data, at)
             size = high << 16 | low
@@ -303,6 +335,10 @@ class Connection(asyncio.Protocol):
                 raise FrameTooLargeError("a frame is too large")
             next_at = at + _FRAME_HEAD + size
             if next_at > end:
+                break
+            work += _WORK.get(kind, 1)
+            if work > _WORK_A_TURN:
+                self._wait_for_next_turn()
                 break
             if not self._settings_heard:
                 self._hear_settings(kind)

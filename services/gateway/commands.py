@@ -29,7 +29,7 @@ from services.gateway.identity import Identity
 from services.gateway.methods import ChannelIds, Method, Methods
 from services.gateway.outbox import Outbox
 from services.gateway.plain_sends import is_plain
-from services.gateway.positions import Advance, Positions
+from services.gateway.positions import Position, Positions
 from services.gateway.rate_limits import RateLimits
 from services.gateway.scopes import require_scope
 from services.gateway.tokens import acting_as, require_speaker
@@ -43,7 +43,7 @@ CommandType = TypeVar("CommandType", session_pb2.Send, session_pb2.MarkRead, ses
 # of a frame, as the protos say
 _LIMITS = {"sends": 256, "reads": 256, "typings": 64, "watches": 64, "calls": 64, "deliveries": 256}
 _OPEN_COMMANDS = 1_024  # of a session: what is more stays unread in its stream
-_OPEN_CALLS = 8  # of a session at a time: an answer may be 1 MiB
+_OPEN_CALLS = 8  # of a session at a time, watches among them: an answer may be 1 MiB
 
 
 class Handlers:
@@ -163,18 +163,13 @@ class Commands:
         return await self._handlers.grants.get(caller, channel_id)
 
     async def _mark_read(self, read: session_pb2.MarkRead) -> None:
+        # positions of the session's own channels are joined where they wait; there may be any number of other channels
+        if self._membership(read.channel_id) is None:
+            self._handlers.limits.count_call(self._caller)
         validate(read)
         require_speaker(self._caller)
-        self._handlers.positions.submit(
-            Advance(
-                self._answers,
-                read.request_id,
-                self._caller.application_id,
-                self._caller.user_id,
-                read.channel_id,
-                read.read_seq,
-            )
-        )
+        position = Position(self._caller.application_id, self._caller.user_id, read.channel_id, self._answers)
+        self._handlers.positions.submit(position, read.read_seq, read.request_id)
 
     def _mark_delivered(self, delivery: session_pb2.MarkDelivered) -> None:
         grant = self._membership(delivery.channel_id)
@@ -194,14 +189,16 @@ class Commands:
     async def _watch(self, watch: session_pb2.Watch) -> None:
         validate(watch)
         require_scope(self._identity, "PresenceService/GetPresence")
+        await self._handlers.limits.next_call(self._caller)
+        await self._calls.acquire()
         task = self._tasks.create_task(self._carry_out_watch(watch, self._last_watch))
         self._last_watch = task
 
     async def _carry_out_watch(self, watch: session_pb2.Watch, earlier: asyncio.Task[None] | None) -> None:
         """`earlier`: the watch before this one; who follows somebody and stops, has stopped."""
-        if earlier is not None:
-            await asyncio.wait([earlier])
         try:
+            if earlier is not None:
+                await asyncio.wait([earlier])
             if watch.stop:
                 self._handlers.watches.unfollow(self._watcher, watch.user_ids)
             else:
@@ -210,6 +207,8 @@ class Commands:
             self._answers.failed(watch.request_id, error)
         else:
             self._answers.done()
+        finally:
+            self._calls.release()
         self._answers.flush()
 
     async def _call(self, call: session_pb2.Call) -> None:

@@ -1,8 +1,9 @@
-"""Read positions on their way to channel, in batches, one at a time."""
+"""Read positions on their way to channel: one batch at a time, of each position of a session only the highest."""
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from tertulia.chat.v1 import error_pb2
 from tertulia_internal.channel.v1 import access_pb2, access_pb2_grpc
@@ -25,16 +26,20 @@ MAX_WAITING = 20_000
 _OVERLOAD_RETRY_MS = 1_000
 
 
-@dataclass(slots=True, eq=False)
-class Advance:
-    """A position that a session's user has reached."""
+class Position(NamedTuple):
+    """Whose, where, and of which session: those of several are not joined, so that none depends on what another asks for."""
 
-    answers: Answers
-    request_id: int
     application_id: str
     user_id: str
     channel_id: str
+    answers: Answers
+
+
+class _Goal(NamedTuple):
+    """Where a position is to go, and the name of who said so."""
+
     read_seq: int
+    request_id: int
 
 
 class Positions:
@@ -43,15 +48,24 @@ class Positions:
     def __init__(self, access: "access_pb2_grpc.AccessServiceAsyncStub", try_seconds: float) -> None:
         self._access = access
         self._try_seconds = try_seconds
-        self._batches: OneInFlight[Advance] = OneInFlight(self._advance, batch=MAX_BATCH, waiting=MAX_WAITING)
+        self._highest: dict[Position, _Goal] = {}
+        """Of those that wait: a session takes no more room, and no more of channel's time, than its user has channels."""
+        self._batches: OneInFlight[Position] = OneInFlight(self._advance, batch=MAX_BATCH, waiting=MAX_WAITING)
 
-    def submit(self, advance: Advance) -> None:
-        """Take a position; its session hears only of a failure.
+    def submit(self, position: Position, read_seq: int, request_id: int) -> None:
+        """Take a position; its session hears only of a failure, and of several that wait only the highest can fail.
 
         Raises:
             ResourceExhausted: OVERLOADED: too much is waiting; the session hears nothing.
         """
-        if not self._batches.add(advance):
+        goal = _Goal(read_seq, request_id)
+        waiting = self._highest.get(position)
+        if waiting is not None:
+            self._highest[position] = max(waiting, goal)
+            position.answers.done()
+        elif self._batches.add(position):
+            self._highest[position] = goal
+        else:
             raise ResourceExhausted(
                 "too many read positions wait to be written; send it again later",
                 error_pb2.ERROR_REASON_OVERLOADED,
@@ -62,47 +76,48 @@ class Positions:
         """Work, for ever."""
         await self._batches.run()
 
-    async def _advance(self, batch: list[Advance]) -> None:
-        by_application: defaultdict[str, list[Advance]] = defaultdict(list)
-        for advance in batch:
-            by_application[advance.application_id].append(advance)
-        for application_id, advances in by_application.items():
+    async def _advance(self, batch: list[Position]) -> None:
+        by_application: defaultdict[str, dict[Position, _Goal]] = defaultdict(dict)
+        for position in batch:
+            by_application[position.application_id][position] = self._highest.pop(position)
+        for application_id, goals in by_application.items():
             try:
-                results = await self._call(application_id, advances)
+                results = await self._call(application_id, goals)
             except TertuliaError as error:
-                for advance in advances:
-                    advance.answers.failed(advance.request_id, error)
+                for position, goal in goals.items():
+                    position.answers.failed(goal.request_id, error)
             else:
-                for advance, result in zip(advances, results, strict=True):
-                    _tell(advance, result.refusal)
-        for answers in {advance.answers for advance in batch}:
+                for (position, goal), result in zip(goals.items(), results, strict=True):
+                    _tell(position, goal, result.refusal)
+        for answers in {position.answers for position in batch}:
             answers.flush()
 
-    async def _call(self, application_id: str, advances: list[Advance]) -> list[access_pb2.AdvanceResult]:
+    async def _call(self, application_id: str, goals: Mapping[Position, _Goal]) -> Sequence[access_pb2.AdvanceResult]:
         request = access_pb2.AdvancePositionsRequest(
             application_id=application_id,
             advances=[
-                access_pb2.PositionAdvance(channel_id=a.channel_id, user_id=a.user_id, read_seq=a.read_seq)
-                for a in advances
+                access_pb2.PositionAdvance(
+                    channel_id=position.channel_id, user_id=position.user_id, read_seq=goal.read_seq
+                )
+                for position, goal in goals.items()
             ],
         )
         deadline = asyncio.get_running_loop().time() + self._try_seconds
         wait = Backoff()
         while True:
             try:
-                response = await call(self._access.AdvancePositions, request, timeout=self._try_seconds)
-                return list(response.results)
+                return (await call(self._access.AdvancePositions, request, timeout=self._try_seconds)).results
             except (Unavailable, DeadlineExceeded):
                 if asyncio.get_running_loop().time() >= deadline:
                     raise
                 await wait()
 
 
-def _tell(advance: Advance, refusal: access_pb2.AdvanceRefusal.ValueType) -> None:
+def _tell(position: Position, goal: _Goal, refusal: access_pb2.AdvanceRefusal.ValueType) -> None:
     if refusal == access_pb2.ADVANCE_REFUSAL_UNSPECIFIED:
-        advance.answers.done()
+        position.answers.done()
     elif refusal == access_pb2.ADVANCE_REFUSAL_ABOVE_HEAD:
         error = InvalidArgument("read_seq is above the channel's head", error_pb2.ERROR_REASON_POSITION_ABOVE_HEAD)
-        advance.answers.failed(advance.request_id, error)
+        position.answers.failed(goal.request_id, error)
     else:
-        advance.answers.failed(advance.request_id, channel_not_found(advance.channel_id))
+        position.answers.failed(goal.request_id, channel_not_found(position.channel_id))

@@ -1,5 +1,6 @@
 """How much users may do, and how much may happen in a channel."""
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Hashable
@@ -77,7 +78,7 @@ class RateLimits:
         self._guest_calls: TokenBuckets[tuple[str, str]] = TokenBuckets(user_calls, clock)
 
     def count_call(self, caller: Caller) -> None:
-        """A unary method is called, on a session too.
+        """A unary method is called, on a session too, or something that costs as much.
 
         Raises:
             ResourceExhausted: RATE_LIMITED: of a user, or a guest in one visit.
@@ -86,6 +87,16 @@ class RateLimits:
             _count(self._guest_calls, (caller.application_id, caller.guest), "you call too often", "guest")
         elif not caller.server:
             _count(self._user_calls, (caller.application_id, caller.user_id), "you call too often", "user")
+
+    async def next_call(self, caller: Caller) -> None:
+        """Count it when there is room for it: for what nobody says again if it is refused."""
+        while True:
+            try:
+                self.count_call(caller)
+            except ResourceExhausted as refusal:
+                await asyncio.sleep(refusal.retry_after_ms / 1_000)
+            else:
+                return
 
     def count_write(self, caller: Caller) -> None:
         """Somebody wants to write.

@@ -134,7 +134,7 @@ class GatewaySettings(PeerSettings, service="gateway"):
         default=50.0,
         ge=0,
         description="How many unary methods a user, or a guest in one visit, may call at this gateway, on sessions too, whatever the "
-        "answer is; beyond it RATE_LIMITED. 0: no limit. Server keys have none.",
+        "answer is; following somebody counts alike. Beyond it RATE_LIMITED. 0: no limit. Server keys have none.",
     )
     user_calls_burst: int = Field(default=500, ge=1, description="How many at once, after a rest.")
     goodbye_seconds: float = Field(

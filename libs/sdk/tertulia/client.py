@@ -171,13 +171,9 @@ class Client(Actor):
             await self._stop()
 
     async def _stop(self) -> None:
-        running = set(self._tasks)
-        while (
-            running
-        ):  # a cancellation that comes as what was waited for is done may be lost on the way: it is told again
-            for task in running:
-                task.cancel()
-            _, running = await asyncio.wait(running, timeout=_END_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._end(ClientClosed("the client is closed"))
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:

@@ -87,6 +87,27 @@ async def test_so_do_those_on_sessions(cast: Cast) -> None:
     ]
 
 
+async def test_so_do_positions_where_the_user_is_no_member_and_whom_they_follow(cast: Cast) -> None:
+    """In channels of their own no position counts: those that wait are joined."""
+    room = await cast.group("room", "alice", "bob")
+    follow = session_pb2.Watch(user_ids=["carol"])
+    async with cast.online("alice") as alice, cast.online("bob") as bob:
+        last = await alice.acked(await alice.send(room.channel_id, "hello"))
+        mine = session_pb2.MarkRead(channel_id=room.channel_id, read_seq=last, request_id=1_000)
+        nowhere = [session_pb2.MarkRead(channel_id="nowhere", read_seq=1, request_id=n) for n in range(2_000, 2_003)]
+        await alice.write(
+            session_pb2.ClientFrame(reads=[*[mine] * 2 * CALLS, *nowhere], watches=[follow] * (CALLS - 3))
+        )
+        refused = await alice.call(LIST, NOWHERE, empty_pb2.Empty())
+        assert refused is not None
+        assert refused.reason == error_pb2.ERROR_REASON_RATE_LIMITED
+        await alice.until(lambda: len(alice.of_kind("presence")) == CALLS - 3, "how she is")
+        failed = {number: failure.reason for number, failure in alice.failures.items() if number >= 1_000}
+        assert failed == {2_002: error_pb2.ERROR_REASON_CHANNEL_NOT_FOUND}, "joined, too, in what is no channel of hers"
+        await bob.write(session_pb2.ClientFrame(watches=[follow]))
+        await bob.until(lambda: bool(bob.of_kind("presence")), "others are not held up")
+
+
 async def test_messages_that_are_refused_for_cause_count_as_others_do(cast: Cast) -> None:
     """Of a frame, those that the rate leaves no room for are refused by it; with them goes what is behind them in their channel."""
     room = await cast.group("room", "alice", "bob")

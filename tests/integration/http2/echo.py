@@ -27,6 +27,7 @@ class Handlers:
         self.gone = asyncio.Event()
         self.blocked = asyncio.Event()
         self.go = asyncio.Event()
+        self.waits = 0
         self.metadata: list[tuple[str, str | bytes]] = []
 
     async def echo(self, call: Call) -> None:
@@ -78,12 +79,17 @@ class Handlers:
 
     async def wait(self, call: Call) -> None:
         """Says one word, then nothing until `go`."""
+        self.waits += 1
         await call.write(b"waiting")
         self.waiting.set()
         try:
             await self.go.wait()
         finally:
             self.gone.set()
+
+    async def count_waits(self, call: Call) -> None:
+        """How many calls of `wait` have begun."""
+        await call.answer(str(self.waits).encode())
 
     async def wait_unread(self, call: Call) -> None:
         """Reads nothing until `go`, then tells how many bytes came."""
@@ -107,7 +113,10 @@ async def echoing(
     """The server, at its address."""
     table = {
         f"/test.Echo/{name}": getattr(handlers, name)
-        for name in ("echo", "page", "flood", "tear", "refuse", "fail", "give_up", "wait", "wait_unread", "sign_in")
+        for name in (
+            *("echo", "page", "flood", "tear", "refuse", "fail", "give_up"),
+            *("wait", "count_waits", "wait_unread", "sign_in"),
+        )
     }
     async with Server(table, limits, registry or CollectorRegistry()).served(listen, drain_seconds, tls) as address:
         yield address

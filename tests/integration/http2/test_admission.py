@@ -92,12 +92,15 @@ async def test_one_that_has_not_shaken_hands_counts(
 
 
 @pytest.mark.parametrize(
-    "limits",
-    [LIMITS._replace(max_unauthenticated=3), LIMITS._replace(max_connections=3, max_unauthenticated=9)],
+    ("limits", "limit"),
+    [
+        (LIMITS._replace(max_unauthenticated=3), "unauthenticated"),
+        (LIMITS._replace(max_connections=3, max_unauthenticated=9), "process"),
+    ],
     ids=["unauthenticated", "process"],
 )
 async def test_who_says_nothing_is_hung_up_on_in_its_handshake_so_that_others_can_come(
-    handlers: Handlers, registry: CollectorRegistry, tmp_path: Path, limits: Limits
+    handlers: Handlers, registry: CollectorRegistry, tmp_path: Path, limits: Limits, limit: str
 ) -> None:
     tls = Tls(tmp_path)
     async with echoing(handlers, limits, tls=tls.server, registry=registry) as address, crowd(address, 3) as silent:
@@ -105,7 +108,7 @@ async def test_who_says_nothing_is_hung_up_on_in_its_handshake_so_that_others_ca
             assert await newcomer.answers(1)
             assert await silent[0].until_end_of_bytes() == b"", "the oldest had to go"
             assert figure(registry, "_unauthenticated") == 3
-        assert figure(registry, "_refused_total", {"limit": "unauthenticated"}) == 1
+        assert figure(registry, "_refused_total", {"limit": limit}) == 1
 
 
 @asynccontextmanager

@@ -112,6 +112,20 @@ async def test_rapid_resets_are_ended_after_a_bounded_number_of_calls(address: s
         assert await other.answers(1)
 
 
+async def test_who_begins_many_calls_at_once_keeps_nobody_waiting(address: str, handlers: Handlers) -> None:
+    async with peer(address) as other, peer(address) as client:
+        streams = range(1, 181, 2)
+        client.send(*(client.call_frame(stream_id, "wait", end=True) for stream_id in streams))
+        other.call(1, "count_waits", end=True)
+        await other.until_ended(1)
+        assert int(other.data[1][5:]) < len(streams) / 2
+        handlers.go.set()
+        for stream_id in streams:
+            await client.until(DataFrame, stream_id)
+        assert handlers.waits == len(streams)
+        assert await client.answers(streams.stop)
+
+
 async def test_a_flood_of_continuations_is_ended(address: str) -> None:
     async with peer(address) as other, peer(address) as client:
         client.send(HeadersFrame(1, b"\x82"))

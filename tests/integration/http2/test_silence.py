@@ -75,6 +75,19 @@ async def test_a_client_that_does_not_answer_is_hung_up_on(handlers: Handlers) -
         await handlers.gone.wait()
 
 
+async def test_of_many_calls_no_more_is_read_than_is_heard(handlers: Handlers) -> None:
+    """Whatever the client does meanwhile: what is read and not heard yet stays what one turn may read."""
+    async with alone(handlers) as (connection, client):
+        streams = range(1, 1_201, 2)
+        for stream_id in streams:
+            client.call(stream_id, "echo", ("large", f"{stream_id:08}" * 1_000), end=True)
+        most = 0
+        while len(client.headers) < len(streams):
+            await client.next()
+            most = max(most, len(connection._rest))
+        assert 0 < most <= 2 * 256 * 1024
+
+
 async def test_a_reader_that_is_slow_is_not_taken_for_silent(handlers: Handlers) -> None:
     async with alone(handlers, {INITIAL_WINDOW_SIZE: 2**31 - 1}) as (connection, client):
         client.send(window(0, 2**31 - 1 - STREAM_WINDOW))

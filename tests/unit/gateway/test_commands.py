@@ -29,6 +29,10 @@ def typing(channel_id: str) -> session_pb2.Typing:
     return session_pb2.Typing(channel_id=channel_id, active=True)
 
 
+def read(channel_id: str, seq: int, request_id: int = 0) -> session_pb2.MarkRead:
+    return session_pb2.MarkRead(channel_id=channel_id, read_seq=seq, request_id=request_id)
+
+
 def delivered(channel_id: str, seq: int) -> session_pb2.MarkDelivered:
     return session_pb2.MarkDelivered(channel_id=channel_id, delivered_seq=seq)
 
@@ -61,6 +65,42 @@ async def test_who_may_no_longer_speak_is_no_longer_seen_typing(stage: Stage) ->
         other.say(typings=[typing("room")])
         await until(lambda: bool(stage.world.typed), "somebody types")
         assert stage.world.typed == ["bob"]
+
+
+async def test_of_read_positions_that_a_session_has_waiting_only_the_highest_is_told(stage: Stage) -> None:
+    """What another session of the user asks for is not for this one to lose."""
+    for channel_id in ("first", "room", "other"):
+        stage.world.channel(channel_id, "alice")
+    for text in "abcdefg":
+        stage.world.say("room", text)
+    phone, desk = Wire(), Wire()
+    async with stage.session("alice", phone), stage.session("alice", desk):
+        await caught_up(phone)
+        await caught_up(desk)
+        stage.world.advance.clear()
+        phone.say(reads=[read("first", 1)])
+        await stage.world.advancing.wait()
+        phone.say(reads=[read("room", seq, request_id=seq) for seq in (5, 9, 7)])
+        await answered(stage, phone)
+        desk.say(reads=[read("room", 8, request_id=1), read("other", 1, request_id=2)])
+        await answered(stage, desk)
+        stage.world.advance.set()
+        await until(lambda: len(stage.world.reads) == 2, "both batches")
+        assert stage.world.reads == [[("first", 1)], [("room", 9), ("room", 8), ("other", 1)]]
+        await until(lambda: [failure.request_id for failure in phone.heard.failures] == [9], "it is above the head")
+        await answered(stage, desk)
+        assert not desk.heard.failures
+
+
+async def test_who_has_many_positions_waiting_is_read_on(stage: Stage) -> None:
+    """Each is answered for once: a session may have 1,024 commands open, and is not read beyond."""
+    stage.world.channel("room", "alice")
+    wire = Wire()
+    async with stage.session("alice", wire):
+        await caught_up(wire)
+        for _ in range(10):
+            wire.say(reads=[read("room", 1)] * 256)
+        await answered(stage, wire)
 
 
 async def test_of_delivered_positions_only_the_highest_is_told_and_only_in_small_channels(stage: Stage) -> None:

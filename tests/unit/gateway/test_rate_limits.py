@@ -1,5 +1,7 @@
 """Nobody does more than they may, those who do not are not held up, and what is remembered of it is bounded (I9)."""
 
+import time
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -153,3 +155,13 @@ def test_calls_are_limited_per_user_and_per_visit_of_a_guest() -> None:
         limits.count_call(caller)
     clock.now += refusal.value.retry_after_ms / 1_000
     limits.count_call(ALICE)
+
+
+async def test_what_would_be_said_only_once_waits_for_its_turn() -> None:
+    begun = time.monotonic()
+    limits = RateLimits(NO_LIMIT, NO_LIMIT, Rate(50, 1))
+    for _ in range(3):
+        await limits.next_call(ALICE)
+    assert time.monotonic() - begun >= 2 / 50
+    with pytest.raises(ResourceExhausted):
+        limits.count_call(ALICE)

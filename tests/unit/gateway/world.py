@@ -114,6 +114,12 @@ class World:
         """Who was announced to be typing."""
         self.delivered: list[dict[tuple[str, str], int]] = []
         """Batches of delivered positions, by channel and user."""
+        self.reads: list[list[tuple[str, int]]] = []
+        """Batches of read positions, each with its channel."""
+        self.advance = asyncio.Event()
+        self.advance.set()
+        """Cleared: read positions wait."""
+        self.advancing = asyncio.Event()
         self.deliver = asyncio.Event()
         self.deliver.set()
         """Cleared: delivered positions wait."""
@@ -172,6 +178,24 @@ class World:
             policy_version=mine.channel.policy_version,
             member_count=mine.channel.member_count,
             permissions=mine.permissions,
+        )
+
+    async def advance_positions(
+        self,
+        request: access_pb2.AdvancePositionsRequest,
+        context: object,
+    ) -> access_pb2.AdvancePositionsResponse:
+        self.advancing.set()
+        await self.advance.wait()
+        self.reads.append([(one.channel_id, one.read_seq) for one in request.advances])
+        refusals = (
+            access_pb2.ADVANCE_REFUSAL_ABOVE_HEAD
+            if one.read_seq > self.logs[channel_log(one.channel_id)].head
+            else access_pb2.ADVANCE_REFUSAL_UNSPECIFIED
+            for one in request.advances
+        )
+        return access_pb2.AdvancePositionsResponse(
+            results=[access_pb2.AdvanceResult(refusal=refusal) for refusal in refusals]
         )
 
     async def advance_delivered(
@@ -352,6 +376,7 @@ class Stage:
         logs = LogClient(router)
         self.hub = Hub(world.bus, logs, MAX_DELTA, self.stats)
         self.methods: dict[str, Method] = {}
+        self.positions = Positions(access, 5)
         self.deliveries = Deliveries(access, MAX_MEMBERS)
         self.typing = TypingSignals(presence, MAX_MEMBERS)
         self.watches = Watches(world.bus, presence, Blocks(access), self.stats)
@@ -362,7 +387,7 @@ class Stage:
             appender,
             grants,
             no_limits(),
-            Positions(access, 5),
+            self.positions,
             self.deliveries,
             self.typing,
             self.watches,
@@ -411,6 +436,7 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
                 {
                     "OpenInbox": world.open_inbox,
                     "Authorize": world.authorize,
+                    "AdvancePositions": world.advance_positions,
                     "AdvanceDelivered": world.advance_delivered,
                     "WhoBlocked": world.who_blocked,
                 },
@@ -425,7 +451,8 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
             await channel.channel_ready()  # on a busy machine the first attempts to connect may come to nothing
             stage = Stage(world, channel)
             async with running(
-                stage.hub.run(), stage.deliveries.run(), stage.typing.run(), stage.watches.run(), stage.appender.run()
+                *(stage.hub.run(), stage.positions.run(), stage.deliveries.run()),
+                *(stage.typing.run(), stage.watches.run(), stage.appender.run()),
             ):
                 yield stage
     finally:
