@@ -13,16 +13,28 @@ from typing import cast
 
 from hpack import Decoder, Encoder
 
+from libs.http2.frames import (
+    ACK,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEAD,
+    HEADERS,
+    PADDED,
+    PING,
+    PREFACE,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+)
 from libs.http2.messages import Messages
 from libs.rpc.client import MAX_MESSAGE_BYTES
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_HEADER = struct.Struct("!BHBBI")  # length (24 bits), type, flags, stream
-_HEADER_BYTES = _HEADER.size
+_HEAD_BYTES = HEAD.size
 _MESSAGE = struct.Struct("!BI")  # compressed, length
 
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
-_ACK, _END_STREAM, _END_HEADERS, _PADDED = 1, 1, 4, 8
 _INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE = 4, 5
 
 _DEFAULT_WINDOW = 65_535  # RFC 9113, 6.9.2
@@ -71,14 +83,14 @@ class Stream:
             if size <= 0:
                 self._connection.blocked.add(self)
                 return
-            self._connection.write(_DATA, 0, self._id, bytes(self._outgoing[:size]))
+            self._connection.write(DATA, 0, self._id, bytes(self._outgoing[:size]))
             del self._outgoing[:size]
             self._window -= size
             self._connection.window -= size
 
     def end(self) -> None:
         """Send no more."""
-        self._connection.write(_DATA, _END_STREAM, self._id, b"")
+        self._connection.write(DATA, END_STREAM, self._id, b"")
 
     def widen(self, size: int) -> None:
         self._window += size
@@ -135,13 +147,13 @@ class Connection(asyncio.Protocol):
             *metadata,
         ]
         stream = self._streams[self._next_id] = Stream(self, self._next_id, on_message)
-        self.write(_HEADERS, _END_HEADERS, self._next_id, self._encoder.encode(headers))
+        self.write(HEADERS, END_HEADERS, self._next_id, self._encoder.encode(headers))
         self._next_id += 2
         return stream
 
     def ping(self) -> None:
         """Ask whether the server is still there: it answers, so that `received_at` moves."""
-        self.write(_PING, 0, 0, b"tertulia")
+        self.write(PING, 0, 0, b"tertulia")
 
     def close(self) -> None:
         if self._transport is not None:
@@ -155,17 +167,16 @@ class Connection(asyncio.Protocol):
     def write(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         if self._transport is None:
             raise StreamEnded("not connected")
-        length = len(payload)
-        self._transport.write(_HEADER.pack(length >> 16, length & 0xFFFF, kind, flags, stream_id) + payload)
+        self._transport.write(frame(kind, flags, stream_id, payload))
 
     def grant(self, stream_id: int, size: int) -> None:
-        self.write(_WINDOW_UPDATE, 0, stream_id, size.to_bytes(4))
+        self.write(WINDOW_UPDATE, 0, stream_id, size.to_bytes(4))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
-        self._transport.write(_PREFACE)
+        self._transport.write(PREFACE)
         self.write(
-            _SETTINGS,
+            SETTINGS,
             0,
             0,
             struct.pack("!HIHI", _INITIAL_WINDOW_SIZE, _STREAM_WINDOW, _MAX_FRAME_SIZE, self._frame_bytes),
@@ -189,21 +200,21 @@ class Connection(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
         at, end = 0, len(data)
-        while end - at >= _HEADER_BYTES and self._transport is not None:
-            high, low, kind, flags, stream_id = _HEADER.unpack_from(data, at)
-            next_at = at + _HEADER_BYTES + (high << 16 | low)
+        while end - at >= _HEAD_BYTES and self._transport is not None:
+            high, low, kind, flags, stream_id = HEAD.unpack_from(data, at)
+            next_at = at + _HEAD_BYTES + (high << 16 | low)
             if next_at > end:
                 break
-            payload = data[at + _HEADER_BYTES : next_at]
+            payload = data[at + _HEAD_BYTES : next_at]
             at = next_at
-            if kind == _DATA:
+            if kind == DATA:
                 self._on_data(stream_id, flags, payload)
             else:
                 self._on_control(kind, flags, stream_id, payload)
         self._rest = data[at:]
 
     def _on_data(self, stream_id: int, flags: int, payload: bytes) -> None:
-        if flags & _PADDED:
+        if flags & PADDED:
             raise NotImplementedError("padding")
         stream = self._streams.get(stream_id)
         if stream is not None and payload:
@@ -212,28 +223,28 @@ class Connection(asyncio.Protocol):
         if self._unacknowledged > _CONNECTION_WINDOW // 2:
             self.grant(0, self._unacknowledged)
             self._unacknowledged = 0
-        if flags & _END_STREAM:
+        if flags & END_STREAM:
             self._finish(stream_id, "ended without a status")
 
     def _on_control(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
-        if kind == _HEADERS:
+        if kind == HEADERS:
             self._on_headers(flags, stream_id, payload)
-        elif kind == _RST_STREAM:
+        elif kind == RST_STREAM:
             self._finish(stream_id, f"reset with HTTP/2 error {int.from_bytes(payload)}")
-        elif kind == _SETTINGS and not flags & _ACK:
+        elif kind == SETTINGS and not flags & ACK:
             self._on_settings(payload)
-        elif kind == _PING and not flags & _ACK:
-            self.write(_PING, _ACK, 0, payload)
-        elif kind == _WINDOW_UPDATE:
+        elif kind == PING and not flags & ACK:
+            self.write(PING, ACK, 0, payload)
+        elif kind == WINDOW_UPDATE:
             self._on_window_update(stream_id, int.from_bytes(payload))
-        elif kind == _GOAWAY:
+        elif kind == GOAWAY:
             self.on_drain()
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if flags & _PADDED or not flags & _END_HEADERS:
+        if flags & PADDED or not flags & END_HEADERS:
             raise NotImplementedError("padding, continuation")
         headers = {str(name): str(value) for name, value in self._decoder.decode(payload)}
-        if flags & _END_STREAM:
+        if flags & END_STREAM:
             self._finish(stream_id, f"{headers.get('grpc-status')} {headers.get('grpc-message', '')}".strip())
 
     def _on_settings(self, payload: bytes) -> None:
@@ -244,7 +255,7 @@ class Connection(asyncio.Protocol):
                 self.initial_window = value
             elif identifier == _MAX_FRAME_SIZE:
                 self.max_frame = value
-        self.write(_SETTINGS, _ACK, 0, b"")
+        self.write(SETTINGS, ACK, 0, b"")
         self._unblock()
         if not self.ready.done():
             self.ready.set_result(None)

@@ -22,13 +22,26 @@ from h2.events import (
     StreamReset,
     WindowUpdated,
 )
-from h2.exceptions import FlowControlError, FrameTooLargeError, ProtocolError
+from h2.exceptions import FlowControlError, ProtocolError
 from h2.settings import SettingCodes, Settings
 from h2.stream import H2Stream
 
 from libs.http2.admission import Place
 from libs.http2.call import Call
 from libs.http2.ending import Headers, stalled, too_old, unknown
+from libs.http2.frames import (
+    DATA,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    PING,
+    PREFACE,
+    PRIORITY,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+)
 from libs.http2.limits import (
     CONNECTION_WINDOW,
     DECODED_HEADER_BYTES,
@@ -40,34 +53,15 @@ from libs.http2.limits import (
     Limits,
     Nuisance,
 )
+from libs.http2.reader import FrameReader, NoHttp2, unpadded
 from libs.http2.request import NoGrpc, parse_request
 from libs.rpc.errors import TertuliaError
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _NOT_HTTP2 = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nThis port speaks gRPC, that is HTTP/2.\n"
-_FRAME = struct.Struct("!BHBBI")  # length (24 bits), type, flags, stream
-_FRAME_HEAD = _FRAME.size
 
-_DATA, _HEADERS, _PRIORITY, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    6,
-    7,
-    8,
-    9,
-)
-_END_STREAM, _ACK, _END_HEADERS, _PADDED = 1, 1, 4, 8
-
-_COSTS = {_HEADERS: 0, _RST_STREAM: 10, _SETTINGS: 10, _PING: 10, _PRIORITY: 10}
+_COSTS = {HEADERS: 0, RST_STREAM: 10, SETTINGS: 10, PING: 10, PRIORITY: 10}
 """In tokens of `Nuisance`; all other frames cost 1, and DATA nothing unless they hold nothing."""
 
-_WORK = {_HEADERS: 100, _SETTINGS: 10, _PING: 10}
-_WORK_A_TURN = 500
-"""What of one connection is heard before the others in the loop have their turn: about a millisecond's work, where a frame is 1 unless it begins a
-call or is answered. What is read at a time may hold thousands."""
 _MAX_SETTINGS = 64  # ten are known to anybody; h2 keeps the others, too
 _HEADER_TABLE_BYTES = (
     4_096  # of what we have said in headers: HTTP/2's default, and each header is looked for in all of it
@@ -108,11 +102,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._h2: H2Connection  # made when it is there: with TLS that takes a while, and of some it never is
         self._transport: asyncio.Transport
-        self._rest = b""
+        self._reader = FrameReader()
         self._halfway = False  # through what came: the rest is for the next turn
-        self._greeted = False
-        self._settings_heard = False
-        self._in_headers = False
         self._draining = False
         self._window = CONNECTION_WINDOW
         self._owed = 0
@@ -142,6 +133,7 @@ class Connection(asyncio.Protocol):
         if plug is not None and plug.family != socket.AF_UNIX:
             plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves it off for some listeners
         self._h2.initiate_connection()
+        self._h2.receive_data(PREFACE)  # the reader hears that of the client
         self._flush()
         self.grant(0, CONNECTION_WINDOW - STREAM_WINDOW)
 
@@ -169,7 +161,7 @@ class Connection(asyncio.Protocol):
             return
         self._heard_at = self._loop.time()
         self._pinged = False
-        self._hear(self._rest + data if self._rest else data)
+        self._hear(data)
 
     # what calls need
 
@@ -202,8 +194,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def write_frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
-        size = len(payload)
-        self.write(_FRAME.pack(size >> 16, size & 0xFFFF, kind, flags, stream_id) + payload)
+        self.write(frame(kind, flags, stream_id, payload))
 
     def write_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None:
         self._h2.send_headers(stream_id, headers, end_stream=end)
@@ -215,7 +206,7 @@ class Connection(asyncio.Protocol):
 
     def grant(self, stream_id: int, count: int) -> None:
         """Let the client send so much more."""
-        self.write_frame(_WINDOW_UPDATE, 0, stream_id, count.to_bytes(4))
+        self.write_frame(WINDOW_UPDATE, 0, stream_id, count.to_bytes(4))
 
     def release(self, count: int) -> None:
         """So much of what came is held no more."""
@@ -254,7 +245,7 @@ class Connection(asyncio.Protocol):
         if not self._draining:
             self._draining = True
             last = self._h2.highest_inbound_stream_id
-            self.write_frame(_GOAWAY, 0, 0, struct.pack("!II", last, ErrorCodes.NO_ERROR))
+            self.write_frame(GOAWAY, 0, 0, struct.pack("!II", last, ErrorCodes.NO_ERROR))
         if not self.calls:
             self._close()
 
@@ -278,9 +269,9 @@ class Connection(asyncio.Protocol):
             self.abort()
         elif silent > _PING_SECONDS and not self._pinged:
             self._pinged = True
-            self.write_frame(_PING, 0, 0, b"tertulia")
+            self.write_frame(PING, 0, 0, b"tertulia")
         elif not self.calls and now - self._busy_at > (
-            _IDLE_SECONDS if self._greeted else self._limits.greeting_seconds
+            _IDLE_SECONDS if self._reader.greeted else self._limits.greeting_seconds
         ):
             self.drain()
         else:
@@ -295,11 +286,13 @@ class Connection(asyncio.Protocol):
 
     def _hear(self, data: bytes) -> None:
         try:
-            self._take(data)
+            if not self._reader.read(data, self._on_data, self._on_other):
+                self._wait_for_next_turn()
+        except NoHttp2:
+            self.write(_NOT_HTTP2)
+            self._turn_away()
         except ProtocolError as error:
             self._fail(ErrorCodes(error.error_code))
-        if self._closing_at:
-            self._rest = b""
 
     def _wait_for_next_turn(self) -> None:
         if not self._halfway:
@@ -310,9 +303,9 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         """Hear what the last turn has left, and then read on."""
         self._halfway = False
-        if self._rest and not self._transport.is_closing():
+        if not self._transport.is_closing():
             try:
-                self._hear(self._rest)
+                self._hear(b"")
             except Exception:  # a fault of ours; in `data_received` it would have closed the connection, too
                 self.abort()
                 raise
@@ -323,51 +316,10 @@ class Connection(asyncio.Protocol):
         if not (self._halfway or self._paused_at or self._transport.is_closing()):
             self._transport.resume_reading()
 
-    def _take(self, data: bytes) -> None:
-        at, end = 0, len(data)
-        if not self._greeted:
-            at = self._greet(data)
-        work = 0
-        while end - at >= _FRAME_HEAD and self._greeted and not self._closing_at:
-            high, low, kind, flags, stream_id = _FRAME.unpack_from(data, at)
-            size = high << 16 | low
-            if size > FRAME_BYTES:
-                raise FrameTooLargeError("a frame is too large")
-            next_at = at + _FRAME_HEAD + size
-            if next_at > end:
-                break
-            work += _WORK.get(kind, 1)
-            if work > _WORK_A_TURN:
-                self._wait_for_next_turn()
-                break
-            if not self._settings_heard:
-                self._hear_settings(kind)
-            if kind == _DATA and not self._in_headers:
-                self._on_data(flags, stream_id & 0x7FFFFFFF, data[at + _FRAME_HEAD : next_at])
-            else:
-                self._on_other(kind, flags, data[at:next_at])
-            at = next_at
-        self._rest = data[at:]
-
-    def _greet(self, data: bytes) -> int:
-        if not _PREFACE.startswith(data[: len(_PREFACE)]):
-            self.write(_NOT_HTTP2)
-            self._turn_away()
-        elif len(data) >= len(_PREFACE):
-            self._h2.receive_data(_PREFACE)
-            self._greeted = True
-            return len(_PREFACE)
-        return 0
-
-    def _hear_settings(self, kind: int) -> None:
-        if kind != _SETTINGS:  # h2 would not mind
-            raise ProtocolError("the first frame must be SETTINGS")
-        self._settings_heard = True
-
     def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
         size = len(payload)
         self._window -= size
-        body = _unpadded(payload) if flags & _PADDED else payload
+        body = unpadded(flags, payload)
         call = self.calls.get(stream_id)
         if call is None or call.half_closed:
             if call is not None or not 0 < stream_id <= self._h2.highest_inbound_stream_id:
@@ -377,18 +329,16 @@ class Connection(asyncio.Protocol):
             raise FlowControlError("more DATA than the stream's window allows")
         if self._window < 0:
             raise FlowControlError("more DATA than the connection's window allows")
-        if flags & _END_STREAM and call is not None:
-            self._on_other(_DATA, flags, _FRAME.pack(0, 0, _DATA, _END_STREAM, stream_id))
+        if flags & END_STREAM and call is not None:
+            self._on_other(DATA, frame(DATA, END_STREAM, stream_id, b""))
         elif not body:
             self._spend(10)
 
-    def _on_other(self, kind: int, flags: int, frame: bytes) -> None:
+    def _on_other(self, kind: int, whole: bytes) -> None:
         self._spend(_COSTS.get(kind, 1))
-        if kind in (_HEADERS, _CONTINUATION):
-            self._in_headers = not flags & _END_HEADERS
-        if kind == _GOAWAY and not self._in_headers:
+        if kind == GOAWAY and not self._reader.in_headers:
             return  # it will open no more calls; h2 would refuse to end those that are open
-        for event in self._h2.receive_data(frame):
+        for event in self._h2.receive_data(whole):
             self._on_event(event)
         self._flush()
 
@@ -461,7 +411,7 @@ class Connection(asyncio.Protocol):
         """The client broke the protocol: say so and hang up."""
         self._h2.clear_outbound_data_buffer()
         last = self._h2.highest_inbound_stream_id
-        self.write_frame(_GOAWAY, 0, 0, struct.pack("!II", last, code))
+        self.write_frame(GOAWAY, 0, 0, struct.pack("!II", last, code))
         self._turn_away()
 
     def _turn_away(self) -> None:
@@ -488,6 +438,7 @@ class Connection(asyncio.Protocol):
 
     def _lose_calls(self) -> None:
         self._closing_at = self._loop.time()
+        self._reader.stop()
         for call in list(self.calls.values()):
             call.cancel()
         self.calls.clear()
@@ -511,9 +462,3 @@ def _new_h2(limits: Limits) -> H2Connection:
     )
     h2.decoder.max_header_list_size = DECODED_HEADER_BYTES
     return h2
-
-
-def _unpadded(payload: bytes) -> bytes:
-    if not payload or payload[0] >= len(payload):
-        raise ProtocolError("more padding than payload")
-    return payload[1 : len(payload) - payload[0]]

@@ -187,9 +187,9 @@ class Commands:
             self._handlers.typing.signal(grant, active=typing.active)
 
     async def _watch(self, watch: session_pb2.Watch) -> None:
+        await self._handlers.limits.next_call(self._caller)
         validate(watch)
         require_scope(self._identity, "PresenceService/GetPresence")
-        await self._handlers.limits.next_call(self._caller)
         await self._calls.acquire()
         task = self._tasks.create_task(self._carry_out_watch(watch, self._last_watch))
         self._last_watch = task

@@ -84,7 +84,7 @@ async def test_of_many_calls_no_more_is_read_than_is_heard(handlers: Handlers) -
         most = 0
         while len(client.headers) < len(streams):
             await client.next()
-            most = max(most, len(connection._rest))
+            most = max(most, connection._reader.held_bytes)
         assert 0 < most <= 2 * 256 * 1024
 
 
