@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import grpc
 from google.protobuf.message import Message
@@ -33,7 +33,9 @@ class Session:
         self._reading.set()
 
     async def write(self, frame: session_pb2.ClientFrame) -> None:
-        await self._call.write(frame)
+        """Send a frame. To a session that has ended nothing is sent: why it ended, `error` says."""
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            await self._call.write(frame)
 
     async def hello(self, positions: Mapping[bytes, int] | None = None) -> None:
         """Say hello and wait until caught up."""
