@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.cassandra import shared_cassandra
 from tests.support.cql import ContactPoint
-from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspace
+from tests.support.directory_keyspace import directory_keyspace
+from tests.support.keyspace import Keyspace
 from tests.support.log_keyspace import LogKeyspace, keyspace_of_all, log_keyspace
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ def logs_in_cassandra(cassandra: ContactPoint) -> Iterator[LogKeyspace]:
 
 
 @pytest.fixture(scope="session")
-def directory_in_cassandra(cassandra: ContactPoint) -> Iterator[DirectoryKeyspace]:
+def directory_in_cassandra(cassandra: ContactPoint) -> Iterator[Keyspace]:
     yield from _opened(directory_keyspace(cassandra))
 
 

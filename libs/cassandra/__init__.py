@@ -9,6 +9,7 @@ from libs.cassandra.driver import parse_contact_points as parse_contact_points
 from libs.cassandra.errors import CassandraError as CassandraError
 from libs.cassandra.errors import CassandraRefused as CassandraRefused
 from libs.cassandra.errors import CassandraUnavailable as CassandraUnavailable
+from libs.cassandra.errors import NotAllowed as NotAllowed
 from libs.cassandra.errors import NotMigrated as NotMigrated
 from libs.cassandra.migrations import Migration as Migration
 from libs.cassandra.migrations import check_schema as check_schema

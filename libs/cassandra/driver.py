@@ -4,6 +4,7 @@ Why this driver, and where its settings come from: docs/cassandra.md.
 """
 
 import asyncio
+import logging
 import re
 import socket
 import ssl
@@ -19,6 +20,7 @@ from cassandra import (
     ConsistencyLevel,
     DriverException,
     RequestValidationException,
+    Unauthorized,
     UnresolvableContactPoints,
 )
 from cassandra.auth import PlainTextAuthProvider
@@ -50,7 +52,7 @@ from cassandra.query import (
     tuple_factory,
 )
 
-from libs.cassandra.errors import CassandraRefused, CassandraUnavailable, NotMigrated
+from libs.cassandra.errors import CassandraRefused, CassandraUnavailable, NotAllowed, NotMigrated
 from libs.cassandra.session import Parameters, Session, Statement, Values
 from libs.runtime.errors import CannotStart
 
@@ -71,6 +73,20 @@ _NO_LIMIT = 1_000_000
 _KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _TABLE = re.compile(r"\bks\.")
 _KEYSPACES = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s"
+
+
+class _InOneLine(logging.Filter):
+    """The driver logs the ways of its own code to whatever a node does not do for it; what happened is in the error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, NoHostAvailable | DriverException | ConnectionException | OSError):
+            record.msg, record.args, record.exc_info = f"{record.getMessage()} {error}", (), None
+        return True
+
+
+for _name in ("cluster", "connection", "pool"):
+    logging.getLogger(f"cassandra.{_name}").addFilter(_InOneLine())
 
 
 class ContactPoint(NamedTuple):
@@ -270,6 +286,8 @@ def _raise_translated(error: Exception) -> NoReturn:
 def _translated(error: Exception) -> Exception:
     """An error of the port for one of the driver's; what is neither is a fault of ours, or of the driver's, and stays as it is."""
     text = f"{type(error).__name__}: {error}"
+    if isinstance(error, Unauthorized):
+        return NotAllowed(f"Cassandra does not let its user do that: {error}; docs/cassandra.md says what is needed")
     if isinstance(error, RequestValidationException):
         return CassandraRefused(text)
     if isinstance(
@@ -299,6 +317,8 @@ async def cassandra_session(
     Raises:
         CannotStart: the credentials are wrong, or the authority cannot be read.
         NotMigrated: there is no such keyspace.
+        NotAllowed: the user may not create it.
+        CassandraError: this was not answered.
     """
     if not _KEYSPACE.fullmatch(keyspace):
         raise CannotStart(
@@ -371,10 +391,13 @@ def _connected(
 
 
 def _has_keyspace(session: CassandraSession, keyspace: str, create_with_replicas: int) -> bool:
-    if create_with_replicas:
-        session.execute(
-            f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = "
-            f"{{'class': 'NetworkTopologyStrategy', 'replication_factor': {int(create_with_replicas)}}}",
-            timeout=_SCHEMA_SECONDS,
-        )
-    return bool(list(session.execute(_KEYSPACES, [keyspace], timeout=_SCHEMA_SECONDS)))
+    try:
+        if create_with_replicas:
+            session.execute(
+                f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = "
+                f"{{'class': 'NetworkTopologyStrategy', 'replication_factor': {int(create_with_replicas)}}}",
+                timeout=_SCHEMA_SECONDS,
+            )
+        return bool(list(session.execute(_KEYSPACES, [keyspace], timeout=_SCHEMA_SECONDS)))
+    except Exception as error:  # noqa: BLE001 - the driver's errors have no common root
+        _raise_translated(error)

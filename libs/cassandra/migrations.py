@@ -43,6 +43,7 @@ async def migrate(session: Session, component: str, migrations: Sequence[Migrati
 
     Raises:
         CannotStart: the schema is newer than the last migration.
+        NotAllowed: the user may not make tables.
         CassandraError: a statement failed; run it again.
     """
     await session.define(_TABLE)

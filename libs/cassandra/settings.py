@@ -55,6 +55,8 @@ def open_session(settings: EngineSettings, create_with_replicas: int = 0) -> Abs
 
     Raises:
         NotMigrated: there is no such keyspace.
+        NotAllowed: the user may not create it.
+        CassandraError: this was not answered.
         CannotStart: the credentials are wrong, or the certificate cannot be used.
     """
     return cassandra_session(

@@ -14,9 +14,9 @@ from tests.faults.composed.sessions import NoRepair
 from tests.faults.history import Violation
 from tests.faults.operations import Recorder
 from tests.faults.owners import CHANNEL, Around, stage
-from tests.support.cassandra import tables_of
 from tests.support.cassandra_ring import CassandraRing
 from tests.support.cql import Consistency, ContactPoint, cql
+from tests.support.keyspace import tables_of
 from tests.support.log_keyspace import LogKeyspace
 from tests.support.ports import until
 

@@ -4,7 +4,7 @@
         await ring.nodes[1].kill()
 
     with shared_cassandra() as points:                   # conformance suites: cheap, one node for all workers
-        async with keyspace(points[0]) as name: ...
+        async with keyspace(points[0]) as place: ...
 
 The ladder: an address from the environment (`TERTULIA_TEST_CASSANDRA=host:port[,host:port]`; for the shared node only, as
 nobody's own Cassandra should be killed), a container when Docker and the image are here, a process of Maven Central's jars,
@@ -16,16 +16,15 @@ For people: `python -m tests.support.cassandra up 3` runs a ring until Ctrl-C.
 import argparse
 import asyncio
 import os
-import secrets
 import signal
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 from tests.support.backends import NoBackend, Rung, choose, skip_without
 from tests.support.cassandra_config import CQL_PORT, CommitLog
-from tests.support.cassandra_ring import OWN_RUNGS, CassandraRing, create_keyspace, running_ring
+from tests.support.cassandra_ring import OWN_RUNGS, CassandraRing, running_ring
 from tests.support.cassandra_shared import user
-from tests.support.cql import ContactPoint, Cql, cql
+from tests.support.cql import ContactPoint
 
 ADDRESS = "TERTULIA_TEST_CASSANDRA"
 
@@ -39,20 +38,28 @@ async def cassandra_ring(
     hints: bool = True,
     environment: Mapping[str, str] | None = None,
     identity: str = "",
+    logins: bool = False,
 ) -> AsyncIterator[CassandraRing]:
     """A fresh ring for as long as the body runs, or a skipped test where there is no way to one.
 
     Its data are on disk, so that an fsync costs what it costs; `in_memory` puts them on a tmpfs where one has room, which
     still survives a kill -9 of a node. Without `hints` a node that missed a write hears of it by repair only. Nodes that
     run as processes of this machine have `environment` beside that of the test. With an `identity` (PEM: a key and its certificate)
-    they are reached over TLS, too.
+    they are reached over TLS, too; with `logins` they ask for a user and a password.
     """
     try:
         rung = choose("Cassandra", OWN_RUNGS)
     except NoBackend as error:
         skip_without(error)
     async with running_ring(
-        rung, nodes, commit_log, in_memory=in_memory, hints=hints, environment=environment, identity=identity
+        rung,
+        nodes,
+        commit_log,
+        in_memory=in_memory,
+        hints=hints,
+        environment=environment,
+        identity=identity,
+        logins=logins,
     ) as ring:
         yield ring
 
@@ -87,36 +94,6 @@ def contact_points(text: str) -> tuple[ContactPoint, ...]:
         host, _, port = item.strip().partition(":")
         points.append(ContactPoint(host, int(port or CQL_PORT)))
     return tuple(points)
-
-
-@asynccontextmanager
-async def keyspace(point: ContactPoint, prefix: str = "test", replicas: int = 1) -> AsyncIterator[str]:
-    """A new keyspace of a name that nobody else has; dropped afterwards."""
-    name = f"{prefix}_{secrets.token_hex(6)}"
-    async with cql(point) as connection:
-        await create_keyspace(connection, name, replicas)
-    try:
-        yield name
-    finally:
-        with suppress(
-            OSError, asyncio.IncompleteReadError
-        ):  # a ring whose node was killed keeps it; it goes as a whole
-            async with cql(point) as connection:
-                await connection.query(f"DROP KEYSPACE {name}")
-
-
-async def tables_of(connection: Cql, name: str) -> set[str]:
-    """The tables of a keyspace."""
-    rows = await connection.query(f"SELECT table_name FROM system_schema.tables WHERE keyspace_name = '{name}'")  # noqa: S608
-    return {table.decode() for (table,) in rows if table is not None}
-
-
-async def empty(point: ContactPoint, name: str, keep: Collection[str] = ()) -> None:
-    """Empty the tables of a keyspace, except `keep` and the record of its schema: far quicker than to make them anew."""
-    async with cql(point) as connection:
-        for table in await tables_of(connection, name) - {"schema_migration", *keep}:
-            if await connection.query(f"SELECT * FROM {name}.{table} LIMIT 1"):  # noqa: S608 - much cheaper than to truncate
-                await connection.query(f"TRUNCATE {name}.{table}")
 
 
 async def _up(nodes: int, commit_log: CommitLog) -> None:

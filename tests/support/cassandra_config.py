@@ -37,6 +37,8 @@ class NodeConfig:
     """It keeps for others what they did not take, and sends it later."""
     identity: str = ""
     """The key and the certificate that it shows to clients over TLS, as PEM; those without TLS are taken, too. Empty: it has none."""
+    logins: bool = False
+    """Whoever comes must say who he is, and may do no more than he was granted."""
 
 
 def token(index: int, nodes: int) -> int:
@@ -97,7 +99,14 @@ auto_snapshot: false
 paxos_variant: v2
 batch_size_warn_threshold: 64KiB
 batch_size_fail_threshold: 512KiB
+{_LOGINS if node.logins else ""}
 {_tls(node.identity) if node.identity else ""}"""
+
+
+_LOGINS = """\
+authenticator: PasswordAuthenticator
+authorizer: CassandraAuthorizer
+"""
 
 
 def _tls(identity: str) -> str:
@@ -173,6 +182,8 @@ def java_options(node: NodeConfig, conf: str) -> list[str]:
         "-Dcassandra.skip_wait_for_gossip_to_settle=0",
         f"-Dcassandra.ring_delay_ms={100 if node.nodes == 1 else 2000}",
         "-Dcassandra.superuser_setup_delay_ms=0",
+        # Passwords of tests need no protection; with 10, the default, each new connection costs tens of milliseconds.
+        "-Dcassandra.auth_bcrypt_gensalt_log2_rounds=4",
         *opened,
     ]
 

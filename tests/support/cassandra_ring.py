@@ -79,6 +79,7 @@ async def running_ring(
     hints: bool = True,
     environment: Mapping[str, str] | None = None,
     identity: str = "",
+    logins: bool = False,
 ) -> AsyncIterator[CassandraRing]:
     """A ring on a rung of the ladder that is known to hold; what `cassandra_ring` does, without pytest.
 
@@ -89,7 +90,7 @@ async def running_ring(
         await asyncio.to_thread(sweep)
     async with AsyncExitStack() as stack:
         hosts, directory = stack.enter_context(place_for_ring(nodes, in_memory=in_memory))
-        machines = await _machines(rung, hosts, commit_log, directory, hints, environment or {}, identity)
+        machines = await _machines(rung, hosts, commit_log, directory, hints, environment or {}, identity, logins)
         for machine in machines:
             stack.push_async_callback(machine.remove)
         ring = CassandraRing(tuple(Node(host, machine) for host, machine in zip(hosts, machines, strict=True)))
@@ -98,9 +99,22 @@ async def running_ring(
         async with asyncio.TaskGroup() as starting:
             for node in ring.nodes[1:]:
                 starting.create_task(node.start())
+        if logins:
+            await until(lambda: _lets_in(ring.nodes[0].point), "the first user is there", _RING_SECONDS)
         await _make_witness(ring)
         await ring.settled()
         yield ring
+
+
+async def _lets_in(point: ContactPoint) -> bool:
+    """A node answers before it has made the user that a new ring begins with."""
+    try:
+        async with cql(point):
+            return True
+    except CqlError as error:
+        if error.code != CqlError.BAD_CREDENTIALS:
+            raise
+        return False
 
 
 async def _make_witness(ring: CassandraRing) -> None:
@@ -118,13 +132,14 @@ async def _machines(
     hints: bool,
     environment: Mapping[str, str],
     identity: str,
+    logins: bool,
 ) -> list[Machine]:
     library = await jars() if rung == PROCESS else None
     machines: list[Machine] = []
     for index, host in enumerate(hosts):
         own = directory / str(index)
         data = str(own / "data") if library else DATA
-        config = NodeConfig(host, hosts[0], index, len(hosts), commit_log, data, hints, identity)
+        config = NodeConfig(host, hosts[0], index, len(hosts), commit_log, data, hints, identity, logins)
         machines.append(ProcessMachine(config, own, library, environment) if library else node_container(config, own))
     return machines
 

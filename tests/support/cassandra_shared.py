@@ -1,4 +1,4 @@
-"""The node that all workers of all test runs of one user share, and the process that keeps it.
+"""The node that all workers of all test runs of one user share, and the process that keeps it. It asks for users and passwords.
 
 Workers come and go in any order and may be killed, so none of them can own the node. A *keeper* process does. Whoever uses
 the node holds a lock shared; the keeper waits for the same lock alone, which the kernel grants when the last user is gone,
@@ -93,7 +93,7 @@ def _start(rung: str) -> ContactPoint:
 
 async def _keep(rung: str) -> None:
     with _users().open("w") as users:
-        async with running_ring(rung, in_memory=True) as ring:
+        async with running_ring(rung, in_memory=True, logins=True) as ring:
             point = ring.contact_points[0]
             scratch = _files() / "address.new"
             scratch.write_text(f"{point.host} {point.port}")

@@ -22,10 +22,13 @@ class _Opcode(IntEnum):
     ERROR = 0x00
     STARTUP = 0x01
     READY = 0x02
+    AUTHENTICATE = 0x03
     OPTIONS = 0x05
     SUPPORTED = 0x06
     QUERY = 0x07
     RESULT = 0x08
+    AUTH_RESPONSE = 0x0F
+    AUTH_SUCCESS = 0x10
 
 
 class Consistency(IntEnum):
@@ -37,6 +40,7 @@ class Consistency(IntEnum):
 class CqlError(Exception):
     """The node answered with an error."""
 
+    BAD_CREDENTIALS = 0x0100
     UNAVAILABLE = 0x1000
     READ_TIMEOUT = 0x1200
     UNCONFIGURED = 0x2200  # "invalid": among others, a table that the node does not know (yet)
@@ -56,12 +60,25 @@ class ContactPoint(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
+class Login(NamedTuple):
+    """A user of Cassandra."""
+
+    user: str
+    password: str
+
+
+SUPERUSER = Login("cassandra", "cassandra")
+"""Who every new Cassandra knows, and who may do all."""
+
+
 class Cql:
     """An open connection. One request at a time."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.had_to_log_in = False
+        """The node asked who comes."""
 
     async def query(self, cql: str, consistency: Consistency = Consistency.ONE) -> list[tuple[bytes | None, ...]]:
         """Run one statement: its rows (the first page), with columns as they came over the wire.
@@ -76,6 +93,12 @@ class Cql:
         )
         return _rows(_Body(answer))
 
+    async def _begin(self) -> None:
+        await self._ask(_Opcode.STARTUP, struct.pack("!H", 1) + _string("CQL_VERSION") + _string("3.0.0"))
+        if self.had_to_log_in:
+            token = "\0".join(("", *SUPERUSER)).encode()
+            await self._ask(_Opcode.AUTH_RESPONSE, struct.pack("!i", len(token)) + token)
+
     async def _ask(self, opcode: _Opcode, body: bytes) -> bytes:
         async with asyncio.timeout(_REQUEST_SECONDS):
             self._writer.write(_HEADER.pack(_REQUEST_VERSION, 0, 0, opcode, len(body)) + body)
@@ -85,17 +108,18 @@ class Cql:
             answer = await self._reader.readexactly(length)
         if answered == _Opcode.ERROR:
             raise _error(_Body(answer))
+        self.had_to_log_in |= answered == _Opcode.AUTHENTICATE
         return answer
 
 
 @asynccontextmanager
 async def cql(point: ContactPoint) -> AsyncIterator[Cql]:
-    """Connect to one node."""
+    """Connect to one node, as who may do all."""
     async with asyncio.timeout(_REQUEST_SECONDS):
         reader, writer = await asyncio.open_connection(point.host, point.port)
     try:
         connection = Cql(reader, writer)
-        await connection._ask(_Opcode.STARTUP, struct.pack("!H", 1) + _string("CQL_VERSION") + _string("3.0.0"))
+        await connection._begin()
         yield connection
     finally:
         writer.close()

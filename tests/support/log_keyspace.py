@@ -2,41 +2,29 @@
 
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import NamedTuple
+from contextlib import asynccontextmanager
 
-from libs.cassandra import ContactPoint, Session, cassandra_session, migrate
+from libs.cassandra import Session, migrate
 from libs.directory import cassandra as directory
 from libs.log_store import LogStore
 from libs.log_store.cassandra import COMPONENT, MIGRATIONS, Incarnation, Member, cassandra_log_store
 from tests.support import cql
-from tests.support.cassandra import empty, keyspace, tables_of
+from tests.support.keyspace import Keyspace, keyspace, tables_of
 
 _OWNERSHIP = ("shard", "fence", "heartbeat")
 _FREE_SHARDS = [text for migration in MIGRATIONS for text in migration.statements if text.startswith("BEGIN")]
 
 
-class LogKeyspace(NamedTuple):
-    """Where it is."""
+class LogKeyspace(Keyspace):
+    """A keyspace, and what can be done to the logs in it."""
 
-    point: cql.ContactPoint
-    name: str
-
-    def session(self) -> AbstractAsyncContextManager[Session]:
-        return cassandra_session([ContactPoint(*self.point)], self.name)
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """What a service is told to use it."""
-        return {"store": "cassandra", "cassandra_nodes": str(self.point), "cassandra_keyspace": self.name}
-
-    async def empty(self) -> None:
+    async def empty_logs(self) -> None:
         """Remove all logs; ownerships, and with them the epochs, go on."""
-        await empty(self.point, self.name, keep=_OWNERSHIP)
+        await self.empty(keep=_OWNERSHIP)
 
     async def renew(self) -> None:
         """Make it as it was before anybody used it. Nobody may use it now."""
-        await empty(self.point, self.name)
+        await self.empty()
         async with cql.cql(self.point) as connection:
             for statement in _FREE_SHARDS:
                 await connection.query(statement.replace("ks.", f"{self.name}."))
@@ -52,9 +40,9 @@ class LogKeyspace(NamedTuple):
 @asynccontextmanager
 async def log_keyspace(point: cql.ContactPoint, replicas: int = 1) -> AsyncIterator[LogKeyspace]:
     """A new one, dropped afterwards."""
-    async with keyspace(point, "logs", replicas) as name:
-        logs = LogKeyspace(point, name)
-        async with logs.session() as session:
+    async with keyspace(point, "logs", replicas) as place:
+        logs = LogKeyspace(*place)
+        async with logs.administration() as session:
             await migrate(session, COMPONENT, MIGRATIONS)
         yield logs
 
@@ -63,7 +51,7 @@ async def log_keyspace(point: cql.ContactPoint, replicas: int = 1) -> AsyncItera
 async def keyspace_of_all(point: cql.ContactPoint, replicas: int = 1) -> AsyncIterator[LogKeyspace]:
     """A new one which has the tables of the directory, too."""
     async with log_keyspace(point, replicas) as logs:
-        async with logs.session() as session:
+        async with logs.administration() as session:
             await migrate(session, directory.COMPONENT, directory.MIGRATIONS)
         yield logs
 

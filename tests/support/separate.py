@@ -3,7 +3,8 @@
 Nobody starts them in order, and none is the parent of another. What is killed comes back by itself, as under any supervisor;
 what ends without being killed stays away, and the test with it.
 
-They speak by mutual TLS, with NATS, too; clients reach the gateways without.
+They speak by mutual TLS, with NATS, too; clients reach the gateways without. Where Cassandra asks who comes, as the tests' own does, they
+log in as a user that may read and write in the keyspace, and nothing else.
 """
 
 import asyncio
@@ -20,8 +21,8 @@ from libs.rpc.client import open_channel
 from libs.rpc.peers import open_service
 from tests.support.applications import create_application
 from tests.support.authority import Authority
-from tests.support.log_keyspace import LogKeyspace
-from tests.support.nats import NatsServer, nats_server
+from tests.support.keyspace import Keyspace
+from tests.support.nats import PASSWORD, NatsServer, nats_server
 from tests.support.ports import free_port
 from tests.support.service import ServiceProcess
 from tests.support.stack import NATS, Stack
@@ -40,9 +41,11 @@ class SeparateStack(Stack):
         another: Secret,
         authority: Authority,
         folder: Path,
+        keyspace: Keyspace,
     ) -> None:
         gateways = [service.address for service in services.values() if service.service == "gateway"]
         super().__init__(",".join(gateways), another)
+        self.passwords = (PASSWORD, *([keyspace.login.password] if keyspace.login else ()))
         self.nats = nats
         self.services = services
         self._authority = authority
@@ -97,7 +100,7 @@ class SeparateStack(Stack):
 
 
 @asynccontextmanager
-async def separate_stack(folder: Path, keyspace: LogKeyspace, *, gateways: int = 1) -> AsyncIterator[SeparateStack]:
+async def separate_stack(folder: Path, keyspace: Keyspace, *, gateways: int = 1) -> AsyncIterator[SeparateStack]:
     """All of it, on a keyspace with the tables of all and a NATS of its own that lets nobody do more than operators are told; stopped gracefully afterwards. Logs are in `folder`."""
     authority = Authority()
     own = {service: authority.issue(folder / f"tls-{service}", service) for service in _WITH_CERTIFICATES}
@@ -134,7 +137,7 @@ async def separate_stack(folder: Path, keyspace: LogKeyspace, *, gateways: int =
             suffix = f"-{number}" if number > 1 else ""
             await add("gateway", f"127.0.0.1:{free_port()}", f"gateway{suffix}", **addresses)
         another = await create_application("another", **on_cassandra)
-        stack = SeparateStack(nats, services, another, authority, folder)
+        stack = SeparateStack(nats, services, another, authority, folder, keyspace)
         try:
             await stack.start()
             yield stack

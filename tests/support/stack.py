@@ -29,6 +29,8 @@ class Stack(ABC):
         self.address = address
         self.another = another
         """The secret of an application beside the development one, where one was made."""
+        self.passwords: tuple[str, ...] = ()
+        """By which its services are let into what they use."""
 
     @abstractmethod
     def pid(self, part: str) -> int:

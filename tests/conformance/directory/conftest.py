@@ -10,7 +10,7 @@ import pytest
 from libs.directory import Directory
 from libs.directory.cassandra import cassandra_directory
 from libs.directory.sqlite import sqlite_directory
-from tests.support.directory_keyspace import DirectoryKeyspace
+from tests.support.keyspace import Keyspace
 
 ENGINES = ("sqlite", "cassandra")
 
@@ -22,7 +22,7 @@ def open_directory(request: pytest.FixtureRequest, tmp_path: Path) -> OpenDirect
     """Opens the test's directory, which is empty at first; one at a time, again and again."""
     if request.param == "sqlite":
         return lambda: sqlite_directory(tmp_path / "deep" / "directory.sqlite")
-    in_cassandra: DirectoryKeyspace = request.getfixturevalue("directory_in_cassandra")
+    in_cassandra: Keyspace = request.getfixturevalue("directory_in_cassandra")
     asyncio.run(in_cassandra.empty())
 
     @asynccontextmanager

@@ -21,7 +21,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
     if request.param == "sqlite":
         return lambda: sqlite_log_store(tmp_path / "logs.sqlite")
     logs: LogKeyspace = request.getfixturevalue("logs_in_cassandra")
-    asyncio.run(logs.empty())
+    asyncio.run(logs.empty_logs())
 
     @asynccontextmanager
     async def open_cassandra() -> AsyncIterator[LogStore]:

@@ -9,14 +9,16 @@ from tertulia.chat.v1 import channel_pb2, message_pb2
 
 from tests.e2e.security.scene import Scene, send
 from tests.support.api import Refusal, bearer
-from tests.support.nats import PASSWORD
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 _TOKEN = re.compile(r"eyJ[\w-]{10,}\.[\w-]+\.[\w-]+|[Bb]earer ")
 
 
-async def test_no_secret_no_token_and_nothing_that_was_said_is_in_a_log(scene: Scene, folder: Path) -> None:
+async def test_no_secret_no_token_and_nothing_that_was_said_is_in_a_log(
+    scene: Scene, stack: Stack, folder: Path
+) -> None:
     said = f"between you and me {secrets.token_hex(8)}"
     await scene.api.call(
         scene.as_("alice"), "MessageService/SendMessage", send(scene.id("group"), said), message_pb2.SendMessageResponse
@@ -28,7 +30,7 @@ async def test_no_secret_no_token_and_nothing_that_was_said_is_in_a_log(scene: S
     written = _written(folder)
     for service in ("gateway", "channel", "message_store", "presence"):
         assert f'"service":"{service}"' in written, "these are their logs"
-    for secret in (scene.api.secret.text, scene.foreign.text, PASSWORD, said):
+    for secret in (scene.api.secret.text, scene.foreign.text, *stack.passwords, said):
         assert secret not in written
     assert not _TOKEN.search(written)
 

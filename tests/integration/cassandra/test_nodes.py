@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from libs.cassandra import Session, Statement, cassandra_session, parse_contact_points, read
-from tests.support.cassandra import cassandra_ring, keyspace
+from tests.support.cassandra import cassandra_ring
 from tests.support.cassandra_ring import CassandraRing
+from tests.support.keyspace import keyspace
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("cassandra-rings")]
 
@@ -18,9 +19,9 @@ _READ = Statement("SELECT seq FROM ks.row WHERE log = ? AND seq > ?")
 
 
 async def test_what_is_harmless_is_asked_of_another_node_and_answered_once() -> None:
-    async with cassandra_ring(3, in_memory=True) as ring, keyspace(ring.nodes[0].point, replicas=3) as name:
+    async with cassandra_ring(3, in_memory=True) as ring, keyspace(ring.nodes[0].point, replicas=3) as place:
         points = parse_contact_points(",".join(map(str, ring.contact_points)))
-        async with cassandra_session(points, name) as session:
+        async with cassandra_session(points, place.name) as session:
             await session.define("CREATE TABLE ks.row (log int, seq int, PRIMARY KEY (log, seq))")
             await ring.settled()
             await _a_late_answer_for_one_page_is_not_taken_for_that_of_the_next(ring, session)

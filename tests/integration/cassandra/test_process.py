@@ -15,8 +15,8 @@ from libs.rpc.client import call, open_channel
 from libs.rpc.errors import TertuliaError
 from tests.integration.message_store.load import Load
 from tests.integration.message_store.process import LOG, MessageStore, item, message_store
-from tests.support.cassandra import keyspace
 from tests.support.cql import ContactPoint, cql
+from tests.support.keyspace import keyspace
 from tests.support.log_keyspace import LogKeyspace
 from tests.support.ports import free_port, until
 from tests.support.service import ServiceProcess
@@ -25,10 +25,6 @@ SECONDS = 20
 _NEEDED = MIGRATIONS[-1].version
 
 pytestmark = pytest.mark.timeout(240)
-
-
-def on(point: ContactPoint, name: str) -> dict[str, str]:
-    return {"store": "cassandra", "cassandra_nodes": str(point), "cassandra_keyspace": name}
 
 
 @pytest.fixture
@@ -84,7 +80,9 @@ async def test_without_cassandra_it_waits_and_can_be_stopped(tmp_path: Path) -> 
     address, log = f"unix:{tmp_path}/store.sock", tmp_path / "log"
     async with open_channel(address) as channel:
         nowhere = ContactPoint("127.0.0.1", free_port())
-        process = ServiceProcess("message_store", address, channel, log, **on(nowhere, "logs"))
+        process = ServiceProcess(
+            "message_store", address, channel, log, store="cassandra", cassandra_nodes=str(nowhere)
+        )
         starting = asyncio.create_task(process.start())
         await until(lambda: log.exists() and "cassandra_does_not_answer" in log.read_text(), "it says that it waits")
         assert await process.stop() == 0
@@ -116,6 +114,8 @@ async def test_a_schema_that_does_not_fit_keeps_it_from_starting(
     ("settings", "complaint"),
     [
         ({"cassandra_keyspace": "missing"}, "Cassandra has no keyspace missing: create it"),
+        ({"cassandra_password": "wrong"}, "Cassandra refuses"),
+        ({"cassandra_user": ""}, "Cassandra refuses"),
         ({"cassandra_keyspace": "No; Name"}, "is no name for a keyspace"),
         ({"cassandra_nodes": "host:port"}, "settings of message_store: cassandra_nodes"),
         ({"store": "paper"}, "settings of message_store: store"),
@@ -123,25 +123,37 @@ async def test_a_schema_that_does_not_fit_keeps_it_from_starting(
     ],
 )
 async def test_a_wrong_setting_keeps_it_from_starting(
-    cassandra: ContactPoint, settings: dict[str, str], complaint: str
+    logs: LogKeyspace, settings: dict[str, str], complaint: str
 ) -> None:
-    assert complaint in await _refusal(on(cassandra, "missing") | settings)
+    assert complaint in await _refusal(logs.settings | settings)
+
+
+async def test_who_has_not_the_rights_is_told_which_are_missing(logs: LogKeyspace, logs_to_break: LogKeyspace) -> None:
+    elsewhere = logs._replace(name=logs_to_break.name).settings
+    assert "has no SELECT permission" in await _refusal(elsewhere)
+    assert "has no CREATE permission" in await _refusal(
+        logs.settings, "message_store.migrate", "--create-with-replicas=1"
+    )
+    async with cql(logs_to_break.point) as connection:
+        await connection.query(f"DROP TABLE {logs_to_break.name}.schema_migration")
+    assert "has no CREATE permission" in await _refusal(logs_to_break.settings, "message_store.migrate")
 
 
 async def test_the_command_makes_keyspace_and_schema_and_can_be_repeated(
     cassandra: ContactPoint, tmp_path: Path
 ) -> None:
-    async with keyspace(cassandra, "made") as name:
+    async with keyspace(cassandra, "made") as place:
+        settings = place.migration_settings
         async with cql(cassandra) as connection:
-            await connection.query(f"DROP KEYSPACE {name}")
-        assert "has no keyspace" in await _refusal(on(cassandra, name), "message_store.migrate")
-        waiting = asyncio.create_task(_ended("message_store.migrate", on(cassandra, name), "--wait"))
+            await connection.query(f"DROP KEYSPACE {place.name}")
+        assert "has no keyspace" in await _refusal(settings, "message_store.migrate")
+        waiting = asyncio.create_task(_ended("message_store.migrate", settings, "--wait"))
         for _ in range(2):
-            code, written = await _ended("message_store.migrate", on(cassandra, name), "--create-with-replicas=1")
+            code, written = await _ended("message_store.migrate", settings, "--create-with-replicas=1")
             assert (code, "schema_is_current" in written) == (0, True), written
         code, written = await waiting
         assert (code, "schema_is_current" in written) == (0, True), written
-        async with message_store(tmp_path, **on(cassandra, name)) as store:
+        async with message_store(tmp_path, **settings) as store:
             assert await store.append(item("1")) == [1]
 
 
@@ -162,9 +174,9 @@ async def _ended(module: str, settings: dict[str, str], *arguments: str) -> tupl
     return process.returncode, written.decode()
 
 
-async def _refusal(settings: dict[str, str], module: str = "message_store") -> str:
+async def _refusal(settings: dict[str, str], module: str = "message_store", *arguments: str) -> str:
     """The one error that such a process logs."""
-    code, written = await _ended(module, settings)
+    code, written = await _ended(module, settings, *arguments)
     assert code == 1
     assert "Traceback" not in written
     (error,) = [line["error"] for line in map(json.loads, filter(_is_json, written.splitlines())) if "error" in line]

@@ -21,22 +21,23 @@ from tests.integration.channel.parts import reason, running_parts
 from tests.integration.channel.people import Cast
 from tests.integration.channel.test_process import command
 from tests.support.authority import Authority
-from tests.support.cassandra import cassandra_ring, keyspace
+from tests.support.cassandra import cassandra_ring
 from tests.support.cql import ContactPoint, cql
-from tests.support.directory_keyspace import DirectoryKeyspace, directory_keyspace
+from tests.support.directory_keyspace import directory_keyspace
+from tests.support.keyspace import Keyspace, keyspace
 from tests.support.ports import until
 
 MIGRATE = "services.channel.migrate"
 
 
 @pytest.fixture
-async def empty_keyspace(in_cassandra: DirectoryKeyspace) -> AsyncIterator[DirectoryKeyspace]:
+async def empty_keyspace(in_cassandra: Keyspace) -> AsyncIterator[Keyspace]:
     """A keyspace without tables."""
-    async with keyspace(in_cassandra.point) as name:
-        yield DirectoryKeyspace(in_cassandra.point, name)
+    async with keyspace(in_cassandra.point) as place:
+        yield place
 
 
-async def test_without_its_keyspace_it_says_so_in_one_line(tmp_path: Path, in_cassandra: DirectoryKeyspace) -> None:
+async def test_without_its_keyspace_it_says_so_in_one_line(tmp_path: Path, in_cassandra: Keyspace) -> None:
     nowhere = in_cassandra._replace(name=f"nowhere_{secrets.token_hex(4)}")
     for program, arguments in (
         ("services.channel", []),
@@ -50,20 +51,20 @@ async def test_without_its_keyspace_it_says_so_in_one_line(tmp_path: Path, in_ca
 
 
 async def test_without_its_tables_it_says_how_to_make_them_and_then_it_starts(
-    tmp_path: Path, empty_keyspace: DirectoryKeyspace
+    tmp_path: Path, empty_keyspace: Keyspace
 ) -> None:
     code, _, logged = await command(tmp_path, **empty_keyspace.settings)
     assert code == 1
     assert [line["event"] for line in logged] == ["cannot_start"]
     assert "the schema of directory" in logged[0]["error"]
     for _ in range(2):
-        assert (await command(tmp_path, program=MIGRATE, **empty_keyspace.settings))[0] == 0
+        assert (await command(tmp_path, program=MIGRATE, **empty_keyspace.migration_settings))[0] == 0
     async with running_parts(tmp_path, **empty_keyspace.settings) as parts:
         [alice] = await Cast(parts).users("alice")
         assert await alice.channels() == {}
 
 
-async def test_applications_are_administered_while_it_runs(tmp_path: Path, in_cassandra: DirectoryKeyspace) -> None:
+async def test_applications_are_administered_while_it_runs(tmp_path: Path, in_cassandra: Keyspace) -> None:
     async with running_parts(tmp_path, **in_cassandra.settings) as parts:
         name = f"shop-{secrets.token_hex(4)}"
         code, out, _ = await command(tmp_path, "create-application", name, **in_cassandra.settings)
@@ -85,7 +86,7 @@ async def test_while_cassandra_is_away_calls_are_refused_in_time_and_then_it_goe
     tls = Authority(above=Authority()).issue(tmp_path / "tls", "cassandra")
     identity = tls["service_key"].read_text() + tls["service_certificate"].read_text()
     async with (
-        cassandra_ring(in_memory=True, identity=identity) as ring,
+        cassandra_ring(in_memory=True, identity=identity, logins=True) as ring,
         directory_keyspace(ring.nodes[0].point) as place,
         running_parts(tmp_path, **place.settings, cassandra_ca=str(tls["service_ca"])) as parts,
     ):
@@ -127,7 +128,7 @@ async def _is_reached_over_tls(point: ContactPoint) -> None:
     assert {protocol for driver, protocol in clients if driver is not None} == {b"TLSv1.3"}
 
 
-async def _is_told_nothing_without_a_certificate_of_the_authority(place: DirectoryKeyspace, folder: Path) -> None:
+async def _is_told_nothing_without_a_certificate_of_the_authority(place: Keyspace, folder: Path) -> None:
     another = Authority().issue(folder, "another")["service_ca"]
     with structlog.testing.capture_logs() as logs, pytest.raises(TimeoutError):
         async with asyncio.timeout(1), cassandra_session([NodeAddress(*place.point)], place.name, authority=another):

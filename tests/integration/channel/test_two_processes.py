@@ -26,7 +26,7 @@ from services.channel.ids import new_log_id
 from services.channel.logs import Logs
 from services.channel.steps import first_steps, joining_steps, leaving_steps
 from tests.integration.channel.parts import APPLICATION, Parts, running_parts
-from tests.support.directory_keyspace import DirectoryKeyspace
+from tests.support.keyspace import Keyspace
 
 KEY = ChannelKey(APPLICATION, "team")
 USERS = [f"user-{number}" for number in range(6)]
@@ -39,7 +39,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
 
 
 @pytest.fixture
-async def directory(tmp_path: Path, engine: DirectoryKeyspace | None) -> AsyncIterator[Directory]:
+async def directory(tmp_path: Path, engine: Keyspace | None) -> AsyncIterator[Directory]:
     async with AsyncExitStack() as stack:
         if engine is None:
             opening = sqlite_directory(tmp_path / "shared.sqlite")

@@ -7,11 +7,11 @@ import pytest
 from libs.directory import Directory
 from libs.directory.cassandra import cassandra_directory
 from tests.integration.directory.weak_session import WeakSession
-from tests.support.directory_keyspace import DirectoryKeyspace
+from tests.support.keyspace import Keyspace
 
 
 @pytest.fixture
-async def session(directory_in_cassandra: DirectoryKeyspace) -> AsyncIterator[WeakSession]:
+async def session(directory_in_cassandra: Keyspace) -> AsyncIterator[WeakSession]:
     await directory_in_cassandra.empty()
     async with directory_in_cassandra.session() as session:
         yield WeakSession(session)

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from tests.integration.serve.test_serve import refusal, serve
-from tests.support.cassandra import keyspace
-from tests.support.cql import ContactPoint, cql
+from tests.support.cql import SUPERUSER, ContactPoint, cql
+from tests.support.keyspace import keyspace
 from tests.support.nats import nats_server
 from tests.support.ports import free_port
 from tests.support.stack import SERVICES, running_stack
@@ -20,10 +20,13 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
-async def name(cassandra: ContactPoint) -> AsyncIterator[str]:
-    """A keyspace."""
-    async with keyspace(cassandra, "serve") as name:
-        yield name
+async def name(cassandra: ContactPoint, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """A keyspace, and in the environment a user that may make tables in it."""
+    async with keyspace(cassandra, "serve") as place:
+        for service in ("MESSAGE_STORE", "CHANNEL") if place.login else ():
+            monkeypatch.setenv(f"TERTULIA_{service}_CASSANDRA_USER", SUPERUSER.user)
+            monkeypatch.setenv(f"TERTULIA_{service}_CASSANDRA_PASSWORD", SUPERUSER.password)
+        yield place.name
 
 
 @asynccontextmanager

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.backends import NoBackend, skip_without
-from tests.support.cassandra import cassandra_ring, keyspace, shared_cassandra
+from tests.support.cassandra import cassandra_ring, shared_cassandra
 from tests.support.cassandra_jars import cache_directory, process_missing
 from tests.support.cassandra_place import place_for_ring
 from tests.support.cassandra_ring import PROCESS, running_ring
 from tests.support.cql import Consistency, ContactPoint, cql, speaks_cql
+from tests.support.keyspace import keyspace
 from tests.support.ports import until
 from tests.support.processes import running_children
 
@@ -38,13 +39,13 @@ EXPECTED = {f"row {number}" for number in range(ROWS)}
 async def test_a_node_that_was_killed_comes_back_with_every_row_it_acknowledged() -> None:
     async with cassandra_ring() as ring:
         (node,) = ring.nodes
-        async with keyspace(node.point) as name:
-            await write_rows(node.point, name)
+        async with keyspace(node.point) as place:
+            await write_rows(node.point, place.name)
             await node.kill()
             assert not await node.running()
             assert not speaks_cql(node.point), "a killed node answers"
             await node.start()
-            assert await read_texts(node.point, name) == EXPECTED
+            assert await read_texts(node.point, place.name) == EXPECTED
 
 
 async def test_a_stopped_node_holds_connections_silently_until_it_goes_on_and_after_its_test_nothing_is_left() -> None:
@@ -79,12 +80,12 @@ async def test_users_of_the_shared_node_get_the_same_one(cassandra: ContactPoint
 
 
 async def test_a_keyspace_is_gone_after_its_test(cassandra: ContactPoint) -> None:
-    async with keyspace(cassandra, prefix="mine") as name:
-        await write_rows(cassandra, name)
-        assert await read_texts(cassandra, name) == EXPECTED
+    async with keyspace(cassandra, prefix="mine") as place:
+        await write_rows(cassandra, place.name)
+        assert await read_texts(cassandra, place.name) == EXPECTED
     async with cql(cassandra) as connection:
         rows = await connection.query("SELECT keyspace_name FROM system_schema.keyspaces")
-    assert (name.encode(),) not in rows
+    assert (place.name.encode(),) not in rows
 
 
 async def test_the_shared_node_ends_with_its_last_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
