@@ -99,12 +99,14 @@ async def test_headers_and_an_empty_frame_come_though_the_gateway_is_silent(stac
     taken: list[asyncio.StreamWriter] = []
     silent = await asyncio.start_server(lambda _reader, writer: taken.append(writer), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
-    async with running_door(f"127.0.0.1:{port}", stack.data.parent) as door, silent:
-        reader, writer = await connect_stream(door, "ann")
-        async with asyncio.timeout(2):
-            assert b" 200 OK" in await reader.readuntil(b"\r\n\r\n")
-            assert b"\0\0\0\0\0" in await reader.readuntil(b"\0\0\0\0\0"), "an empty message in Connect's envelope"
-        for one in (writer, *taken):
+    async with silent:
+        async with running_door(f"127.0.0.1:{port}", stack.data.parent) as door:
+            reader, writer = await connect_stream(door, "ann")
+            async with asyncio.timeout(2):
+                assert b" 200 OK" in await reader.readuntil(b"\r\n\r\n")
+                assert b"\0\0\0\0\0" in await reader.readuntil(b"\0\0\0\0\0"), "an empty message in Connect's envelope"
+            writer.close()
+        for one in taken:  # now that the door has ended, and connects no more
             one.close()
 
 
