@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture
 async def name(cassandra: ContactPoint, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """A keyspace, and in the environment a user that may make tables in it."""
+    """A keyspace, and in the environment the only user that may do what `serve` does: make a keyspace if it is missing, which is a right on all."""
     async with keyspace(cassandra, "serve") as place:
         for service in ("MESSAGE_STORE", "CHANNEL") if place.login else ():
             monkeypatch.setenv(f"TERTULIA_{service}_CASSANDRA_USER", SUPERUSER.user)
