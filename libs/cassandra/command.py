@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from libs.cassandra.errors import CassandraError, NotMigrated
+from libs.cassandra.errors import CassandraError, NotAllowed, NotMigrated
 from libs.cassandra.migrations import Migration, check_schema, migrate
 from libs.cassandra.settings import EngineSettings, open_session
 from libs.runtime.logs import configure_logs
@@ -59,11 +59,14 @@ async def _migrated(settings: EngineSettings, component: str, migrations: Sequen
 
     Raises:
         CannotStart: it is newer than this program, or the credentials are wrong.
+        NotAllowed: the user may not look.
     """
     while True:
         try:
             async with open_session(settings) as session:
                 return await check_schema(session, component, migrations)
+        except NotAllowed:
+            raise
         except (NotMigrated, CassandraError) as error:
             structlog.get_logger().info("schema_is_awaited", reason=str(error))
         await asyncio.sleep(_LOOK_SECONDS)

@@ -8,9 +8,11 @@ import logging
 import re
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn, TypeVar
 
@@ -55,6 +57,7 @@ from cassandra.query import (
 from libs.cassandra.errors import CassandraRefused, CassandraUnavailable, NotAllowed, NotMigrated
 from libs.cassandra.session import Parameters, Session, Statement, Values
 from libs.runtime.errors import CannotStart
+from libs.runtime.process import every
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -68,10 +71,13 @@ _SCHEMA_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 _AGAIN_SECONDS = 1.0  # between tries to connect at the start
 _RECONNECT_SECONDS = 0.5
+_LOST_SECONDS = 5.0  # without any node, until names are looked up anew: far above what a node needs to be reached again
 _IN_FLIGHT = 256  # above it the driver's queues grow and its latency with them, while throughput stays
 _NO_LIMIT = 1_000_000
 _KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _TABLE = re.compile(r"\bks\.")
+_CANNOT_TELL = "Unable to perform auth"
+"""So a node begins that cannot read who somebody is, or what he may do, just now: `system_auth` has too few replicas that live."""
 _KEYSPACES = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s"
 
 
@@ -81,7 +87,11 @@ class _InOneLine(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, NoHostAvailable | DriverException | ConnectionException | OSError):
-            record.msg, record.args, record.exc_info = f"{record.getMessage()} {error}", (), None
+            record.msg, record.args, record.exc_info = (
+                f"{record.getMessage()} {type(error).__name__}: {error}",
+                (),
+                None,
+            )
         return True
 
 
@@ -159,9 +169,14 @@ class _Answer(NamedTuple):
 class _DriverSession:
     """A Session."""
 
-    def __init__(self, session: CassandraSession, keyspace: str) -> None:
+    def __init__(
+        self, session: CassandraSession, keyspace: str, connect: Callable[[], CassandraSession | None]
+    ) -> None:
         self.keyspace = keyspace
         self._session = session
+        self._connect = connect
+        self._reached = time.monotonic()
+        self._moving = asyncio.Lock()
         self._answers = _Answers()
         self._prepared: dict[str, asyncio.Task[PreparedStatement]] = {}
         self._room = asyncio.Semaphore(_IN_FLIGHT)
@@ -199,6 +214,29 @@ class _DriverSession:
 
     async def define(self, cql: str) -> None:
         await self._ask(SimpleStatement(self._qualified(cql)), seconds=_SCHEMA_SECONDS)
+
+    async def follow(self) -> None:
+        """Connect anew where no node has been up for a while: the driver looks names up only once, and what they name may have moved."""
+        if any(host.is_up for host in self._session.cluster.metadata.all_hosts()):
+            self._reached = time.monotonic()
+        if time.monotonic() - self._reached < _LOST_SECONDS:
+            return
+        async with self._moving:
+            try:
+                found = await asyncio.to_thread(self._connect)
+            except CannotStart as error:  # it has started; whoever mends the password need not do it again
+                log.warning("cassandra_is_not_to_be_used", error=str(error))
+                return
+            if found is not None:
+                lost, self._session = self._session, found
+                self._prepared.clear()
+                await asyncio.to_thread(lost.cluster.shutdown)
+                log.info("cassandra_is_found_again")
+
+    async def close(self) -> None:
+        """What connects just now is waited for, so that it can be closed."""
+        async with self._moving:
+            await asyncio.to_thread(self._session.cluster.shutdown)
 
     def _qualified(self, cql: str) -> str:
         return _TABLE.sub(f"{self.keyspace}.", cql)
@@ -286,6 +324,8 @@ def _raise_translated(error: Exception) -> NoReturn:
 def _translated(error: Exception) -> Exception:
     """An error of the port for one of the driver's; what is neither is a fault of ours, or of the driver's, and stays as it is."""
     text = f"{type(error).__name__}: {error}"
+    if isinstance(error, Unauthorized | AuthenticationFailed) and _CANNOT_TELL in text:
+        return CassandraUnavailable(text)
     if isinstance(error, Unauthorized):
         return NotAllowed(f"Cassandra does not let its user do that: {error}; docs/cassandra.md says what is needed")
     if isinstance(error, RequestValidationException):
@@ -326,17 +366,21 @@ async def cassandra_session(
         )
     auth = PlainTextAuthProvider(user, password) if user else None
     tls = _tls(authority) if authority is not None else None
-    while (session := await asyncio.to_thread(_connected, contact_points, data_center, auth, tls)) is None:  # noqa: ASYNC110 - no event tells
+    connect = partial(_connected, contact_points, data_center, auth, tls)
+    while (connected := await asyncio.to_thread(connect)) is None:  # noqa: ASYNC110 - no event tells
         await asyncio.sleep(_AGAIN_SECONDS)
+    session = _DriverSession(connected, keyspace, connect)
+    following = asyncio.create_task(every(_AGAIN_SECONDS, session.follow))
     try:
-        if not await asyncio.to_thread(_has_keyspace, session, keyspace, create_with_replicas):
+        if not await asyncio.to_thread(_has_keyspace, connected, keyspace, create_with_replicas):
             raise NotMigrated(
                 f"Cassandra has no keyspace {keyspace}: create it with the replication that you want, "
                 "or have the migrate command do it, see docs/cassandra.md"
             )
-        yield _DriverSession(session, keyspace)
+        yield session
     finally:
-        await asyncio.shield(asyncio.to_thread(session.cluster.shutdown))
+        await asyncio.shield(session.close())
+        following.cancel()
 
 
 def _tls(authority: Path) -> ssl.SSLContext:
@@ -354,6 +398,24 @@ def _connected(
     points: Sequence[ContactPoint], data_center: str, auth: object, tls: ssl.SSLContext | None
 ) -> CassandraSession | None:
     """None while no node answers."""
+    try:
+        cluster = _cluster(points, data_center, auth, tls)
+    except UnresolvableContactPoints:
+        log.warning("cassandra_does_not_answer", error="no name of its nodes leads to an address")
+        return None
+    try:
+        return cluster.connect()
+    except (NoHostAvailable, DriverException, OSError) as error:
+        cluster.shutdown()
+        causes = list(error.errors.values()) if isinstance(error, NoHostAvailable) and error.errors else [error]
+        if any(isinstance(cause, AuthenticationFailed) and _CANNOT_TELL not in str(cause) for cause in causes):
+            raise CannotStart(f"Cassandra refuses the user or the password: {causes[0]}") from error
+        log.warning("cassandra_does_not_answer", error=str(causes[0]))
+        return None
+
+
+def _cluster(points: Sequence[ContactPoint], data_center: str, auth: object, tls: ssl.SSLContext | None) -> Cluster:
+    """Raises UnresolvableContactPoints: names are looked up here."""
     profile = ExecutionProfile(
         # replicas in order, not shuffled: a log keeps its coordinator
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=data_center)),
@@ -365,7 +427,7 @@ def _connected(
         request_timeout=_REQUEST_SECONDS,
         row_factory=tuple_factory,
     )
-    cluster = Cluster(
+    return Cluster(
         [tuple(point) for point in points],
         connection_class=LibevConnection,
         protocol_version=5,
@@ -379,15 +441,6 @@ def _connected(
         ssl_context=tls,
         prepare_on_all_hosts=False,  # it would wait for those that are stuck; a node that lacks a statement asks for it
     )
-    try:
-        return cluster.connect()
-    except (NoHostAvailable, UnresolvableContactPoints, DriverException, OSError) as error:
-        cluster.shutdown()
-        causes = list(error.errors.values()) if isinstance(error, NoHostAvailable) and error.errors else [error]
-        if any(isinstance(cause, AuthenticationFailed) for cause in causes):
-            raise CannotStart(f"Cassandra refuses the user or the password: {causes[0]}") from error
-        log.warning("cassandra_does_not_answer", error=str(causes[0]))
-        return None
 
 
 def _has_keyspace(session: CassandraSession, keyspace: str, create_with_replicas: int) -> bool:

@@ -229,7 +229,7 @@ def _nats(places: Places, ports: Ports, *, verbose: bool) -> Part:
     return Part(
         name=NATS,
         command=_python("services.serve.child", *arguments),
-        environment={},
+        environment={"GOMAXPROCS": "1"},  # more threads look for work among themselves, at a fifth of its CPU time
         needs=[],
         ready=nats_serving(ports.nats),
         log=_log(places, NATS, verbose=verbose),

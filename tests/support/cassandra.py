@@ -102,7 +102,7 @@ async def _up(nodes: int, commit_log: CommitLog) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Not KeyboardInterrupt: a shell script's background job is started with SIGINT ignored, and Python keeps it so.
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running_ring(rung, nodes, commit_log) as ring:
+    async with running_ring(rung, nodes, commit_log, logins=nodes == 1) as ring:
         print(f"ready as {rung}; Ctrl-C ends it and deletes its data")
         print(f"export {ADDRESS}={','.join(map(str, ring.contact_points))}", flush=True)
         await stop.wait()

@@ -114,7 +114,9 @@ async def _lets_in(point: ContactPoint) -> bool:
     except CqlError as error:
         if error.code != CqlError.BAD_CREDENTIALS:
             raise
-        return False
+    except (OSError, asyncio.IncompleteReadError):
+        pass  # as in `_sees`
+    return False
 
 
 async def _make_witness(ring: CassandraRing) -> None:

@@ -57,19 +57,19 @@ class Keyspace(NamedTuple):
 async def keyspace(point: ContactPoint, prefix: str = "test", replicas: int = 1) -> AsyncIterator[Keyspace]:
     """A new keyspace of a name that nobody else has; dropped afterwards."""
     name = f"{prefix}_{secrets.token_hex(6)}"
-    async with cql(point) as connection:
-        await create_keyspace(connection, name, replicas)
-        login = await _user_of(connection, name) if connection.had_to_log_in else None
     try:
+        async with cql(point) as connection:
+            await create_keyspace(connection, name, replicas)
+            login = await _user_of(connection, name) if connection.had_to_log_in else None
         yield Keyspace(point, name, login)
     finally:
         with suppress(
             OSError, asyncio.IncompleteReadError
         ):  # a ring whose node was killed keeps it; it goes as a whole
             async with cql(point) as connection:
-                await connection.query(f"DROP KEYSPACE {name}")
-                if login is not None:
-                    await connection.query(f"DROP ROLE {login.user}")
+                await connection.query(f"DROP KEYSPACE IF EXISTS {name}")
+                if connection.had_to_log_in:
+                    await connection.query(f"DROP ROLE IF EXISTS {name}")
 
 
 async def _user_of(connection: Cql, name: str) -> Login:

@@ -1,19 +1,33 @@
-"""A ring of which a node stands still, answers late, or dies while it is asked."""
+"""A ring of which a node stands still, answers late, dies while it is asked, or comes back at another address."""
 
 import asyncio
+import socket
 
 import pytest
 
-from libs.cassandra import Session, Statement, cassandra_session, parse_contact_points, read
+from libs.cassandra import (
+    CassandraUnavailable,
+    ContactPoint,
+    Session,
+    Statement,
+    cassandra_session,
+    parse_contact_points,
+    read,
+)
 from tests.support.cassandra import cassandra_ring
-from tests.support.cassandra_ring import CassandraRing
+from tests.support.cassandra_ring import CassandraRing, create_keyspace
+from tests.support.cql import ContactPoint as Point
+from tests.support.cql import cql
 from tests.support.keyspace import keyspace
+from tests.support.ports import until
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("cassandra-rings")]
 
 _PAGE_ROWS = 10
 _ROWS = 5 * _PAGE_ROWS
 _LOGS = 30  # each node is the first to be asked about some of them
+_NAME = "cassandra.test"
+_TABLE = "CREATE TABLE ks.row (log int, seq int, PRIMARY KEY (log, seq))"
 _WRITE = Statement("INSERT INTO ks.row (log, seq) VALUES (?, ?) USING TIMESTAMP ?")
 _READ = Statement("SELECT seq FROM ks.row WHERE log = ? AND seq > ?")
 
@@ -22,7 +36,7 @@ async def test_what_is_harmless_is_asked_of_another_node_and_answered_once() -> 
     async with cassandra_ring(3, in_memory=True) as ring, keyspace(ring.nodes[0].point, replicas=3) as place:
         points = parse_contact_points(",".join(map(str, ring.contact_points)))
         async with cassandra_session(points, place.name) as session:
-            await session.define("CREATE TABLE ks.row (log int, seq int, PRIMARY KEY (log, seq))")
+            await session.define(_TABLE)
             await ring.settled()
             await _a_late_answer_for_one_page_is_not_taken_for_that_of_the_next(ring, session)
             await _a_node_that_dies_while_it_is_asked_is_noticed_by_nobody(ring, session)
@@ -51,3 +65,35 @@ async def _a_node_that_dies_while_it_is_asked_is_noticed_by_nobody(ring: Cassand
         await node.kill()  # long before another node would be asked because this one is silent
     for log in range(1, _LOGS + 1):
         assert await read(session, _READ, (log, 0)) == [(1,)]
+
+
+async def test_a_node_that_comes_back_at_another_address_is_found_by_its_name(
+    cassandra: Point, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a pod does. The node that everybody shares stands for the one that comes back."""
+    async with cassandra_ring(in_memory=True) as ring, keyspace(cassandra) as place:
+        async with place.administration() as session:
+            await session.define(_TABLE)
+        async with cql(ring.nodes[0].point) as connection:
+            await create_keyspace(connection, place.name, replicas=1)
+        address = ring.nodes[0].point
+        look_up = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda host, *rest: look_up(address.host if host == _NAME else host, *rest)
+        )
+        login = place.login._asdict() if place.login else {}
+        async with cassandra_session([ContactPoint(_NAME, address.port)], place.name, **login) as session:
+            await session.define(_TABLE)
+            await session.write(_WRITE, [(1, 1, 1)])
+            address = cassandra
+            await ring.nodes[0].kill()
+
+            async def is_written() -> bool:
+                try:
+                    await session.write(_WRITE, [(1, 2, 2)])
+                except CassandraUnavailable:
+                    return False
+                return True
+
+            await until(is_written, "a write is answered")
+            assert await read(session, _READ, (1, 0)) == [(2,)], "it was written to the node that has gone"
