@@ -1,8 +1,11 @@
 """What the servers under measurement are made of."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
+
+import psutil
 
 from tests.bench.durability import NotDurable
 from tests.support.backends import NoBackend, choose
@@ -21,6 +24,7 @@ class Arrangement(NamedTuple):
     """What is started. As it is: `tertulia serve`, the embedded default."""
 
     gateways: int = 1
+    message_stores: int = 1
     on_cassandra: bool = False
     between: str = SOCKETS
 
@@ -31,6 +35,8 @@ class Arrangement(NamedTuple):
 
 ARRANGEMENTS: Mapping[str, Arrangement] = {
     "W2-gateways": Arrangement(gateways=2),
+    "W2-cassandra": Arrangement(on_cassandra=True),
+    "W2-each": Arrangement(gateways=2, message_stores=2, on_cassandra=True),
     "W3-cassandra": Arrangement(on_cassandra=True),
 }
 """Of rows that are not measured as it is."""
@@ -45,6 +51,7 @@ class Node(NamedTuple):
 
     point: ContactPoint
     commit_log: str
+    pid: int
 
 
 @asynccontextmanager
@@ -69,4 +76,15 @@ async def cassandra_for(rows: Sequence[str]) -> AsyncIterator[Node | str]:
         commit_log = (value or b"").decode()
         if commit_log not in _DURABLE:
             raise NotDurable(f"Cassandra's commitlog_sync is {commit_log!r}, and must be batch or group")
-        yield Node(point, commit_log)
+        pid = await asyncio.to_thread(_listening, point)
+        yield Node(point, commit_log, pid) if pid is not None else f"cannot see the process at {point}"
+
+
+def _listening(point: ContactPoint) -> int | None:
+    """The process that listens there; None: it is hidden from us."""
+    found = (
+        each.pid
+        for each in psutil.net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN and tuple(each.laddr) == tuple(point)
+    )
+    return next(found, None)

@@ -21,6 +21,11 @@ class Run(NamedTuple):
     outcome: Outcome
 
 
+_PAIRS = (
+    ("W2-max", "W2-gateways", "two gateways against one"),
+    ("W2-cassandra", "W2-each", "two gateways and two message_store processes against one each, on Cassandra"),
+)
+
 Measured = Mapping[tuple[str, str, int], Sequence[Outcome]]
 """By revision, row and size."""
 
@@ -38,6 +43,7 @@ def table(runs: Sequence[Run], revisions: Sequence[str]) -> Iterator[str]:
     head = ["", *(f"{name} (spread)" for name in revisions), "must", "aim", "", *PEERS]
     rows = [_cells(line, measured, revisions) for line in LINES if (revisions[0], line.row, 0) in measured]
     yield from _aligned([head, *rows])
+    yield ""
     yield from _against_one(measured, revisions[0])
     yield ""
     yield from _aligned(
@@ -47,14 +53,15 @@ def table(runs: Sequence[Run], revisions: Sequence[str]) -> Iterator[str]:
 
 def _against_one(measured: Measured, revision: str) -> Iterator[str]:
     """What two of a service cost more than one: a ratio in each run, since the machine is another from run to run."""
-    one, two = (measured.get((revision, row, 0)) for row in ("W2-max", "W2-gateways"))
-    if one and two:
-        more = [
-            CPU_PER_DELIVERY(with_two) / CPU_PER_DELIVERY(with_one) - 1
-            for with_one, with_two in zip(one, two, strict=True)
-        ]
-        spread = f"{statistics.median(more):+.0%} ({min(more):+.0%} to {max(more):+.0%})"
-        yield f"\ntwo gateways against one, CPU per delivery of W2: {spread}; must ≤ 30 %, aim 15 %"
+    for single, double, what in _PAIRS:
+        one, two = (measured.get((revision, row, 0)) for row in (single, double))
+        if one and two:
+            more = [
+                CPU_PER_DELIVERY(with_two) / CPU_PER_DELIVERY(with_one) - 1
+                for with_one, with_two in zip(one, two, strict=True)
+            ]
+            spread = f"{statistics.median(more):+.0%} ({min(more):+.0%} to {max(more):+.0%})"
+            yield f"{what}, CPU per delivery of W2: {spread}; must ≤ 30 %, aim 15 %"
 
 
 def scaling_table(runs: Sequence[Run], revision: str) -> Iterator[str]:

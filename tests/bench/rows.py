@@ -16,6 +16,8 @@ ROWS: Mapping[str, Row] = {
     "W2-max": in_a_house(windowed(64, joined=True)),
     "W2-rate": in_a_house(paced(500)),
     "W2-gateways": in_a_house(windowed(64, joined=True)),
+    "W2-cassandra": in_a_house(windowed(64, joined=True)),
+    "W2-each": in_a_house(windowed(64, joined=True)),
     "W3-1": in_a_hall(2, windowed(1, joined=False)),
     "W3-64": in_a_hall(2, windowed(64, joined=False)),
     "W3-joined": in_a_hall(2, windowed(64, joined=True)),

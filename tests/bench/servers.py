@@ -22,26 +22,30 @@ from tests.support.unlimited import UNLIMITED
 _START_SECONDS = 90  # on Cassandra the tables are made first
 _STOP_SECONDS = 30
 _SUPERVISOR = "supervisor"
-_MESSAGE_STORE = 0  # which service's metrics are at the first port; see services/serve/plan.py
+_MESSAGE_STORE = 0  # whose metrics are at the first ports; see services/serve/plan.py
 _METRICS_SECONDS = 5
-_SERVICES = 6  # at most; each has a port for its metrics
-_PORTS = (32_000, 32_700, 6)  # below Linux's ephemeral ports, above those that `serve` chooses from
+_SERVICES = 7  # at most; each has a port for its metrics
+_PORTS = (32_000, 32_700, _SERVICES)  # below Linux's ephemeral ports, above those that `serve` chooses from
 
 
 class Servers:
     """A running stack."""
 
-    def __init__(self, address: str, pids: Pids, data: Path, metrics_port: int) -> None:
+    def __init__(self, address: str, pids: Pids, data: Path, metrics_port: int, message_stores: int) -> None:
         self.address = address
         self.pids = pids
         """All its processes, nats-server and the supervisor included."""
         self.data = data
-        self._metrics_port = metrics_port
+        self._metrics_ports = range(metrics_port + _MESSAGE_STORE, metrics_port + _MESSAGE_STORE + message_stores)
 
     async def store_metrics(self) -> dict[str, float]:
-        """The figures of message_store without labels, by name."""
-        url = f"http://127.0.0.1:{self._metrics_port + _MESSAGE_STORE}/metrics"
-        return parse_metrics(await asyncio.to_thread(_get, url))
+        """The figures of message_store without labels, by name; of several processes together."""
+        together: dict[str, float] = {}
+        for port in self._metrics_ports:
+            text = await asyncio.to_thread(_get, f"http://127.0.0.1:{port}/metrics")
+            for name, value in parse_metrics(text).items():
+                together[name] = together.get(name, 0.0) + value
+        return together
 
 
 def parse_metrics(text: str) -> dict[str, float]:
@@ -68,14 +72,14 @@ async def running_servers(
     metrics_port = _free_block()
     if arrangement.between != SOCKETS:
         async with services_apart(revision, data, arrangement, metrics_port + _MESSAGE_STORE) as (address, apart):
-            yield Servers(address, apart, data, metrics_port)
+            yield Servers(address, apart, data, metrics_port, arrangement.message_stores)
         return
     with (data.parent / "serve.stderr").open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
             COMMAND,
             "serve",
             *("--port", "0", "--data", str(data), "--metrics-port", str(metrics_port), "--json"),
-            *("--gateways", str(arrangement.gateways)),
+            *("--gateways", str(arrangement.gateways), "--message-stores", str(arrangement.message_stores)),
             *(("--cassandra", str(node.point), "--keyspace", data.name) if node is not None else ()),
             env={**os.environ, **UNLIMITED, **revision.environment},
             stdin=asyncio.subprocess.DEVNULL,
@@ -92,7 +96,9 @@ async def running_servers(
         ready = json.loads(line)
         pids = {_SUPERVISOR: process.pid, **ready["pids"]}
         _require_all(process.pid, pids)
-        yield Servers(ready["address"], pids, data, metrics_port)
+        if node is not None:
+            pids["cassandra"] = node.pid
+        yield Servers(ready["address"], pids, data, metrics_port, arrangement.message_stores)
     finally:
         await _stop(process)
 

@@ -45,6 +45,8 @@ LINES: Sequence[Line] = (
     Line("W2-rate", "  p50 ms", _P50, 1, peers=("1.7", "1.3", "-", "0.4")),
     Line("W2-rate", "  p99 ms", _P99, 1, 10, 6, peers=("7.2", "5.3", "-", "1.2")),
     Line("W2-gateways", "W2 max with two gateways: CPU-s per 1,000", CPU_PER_DELIVERY, 3),
+    Line("W2-cassandra", "W2 max on one Cassandra, itself included: CPU-s per 1,000", CPU_PER_DELIVERY, 3),
+    Line("W2-each", "  with two gateways and two message_store processes", CPU_PER_DELIVERY, 3),
     Line("W3-1", "W3 sends/s, window 1", _SENDS, 0, 700, 1_700, True, ("675", "1,564", "1,684", "7,040")),
     Line("W3-64", "W3 sends/s, window 64", _SENDS, 0, 7_000, 16_000, True, ("858", "1,443", "1,054", "69,000")),
     Line("W3-joined", "W3 sends/s, window 64, joined frames", _SENDS, 0, 12_000, 20_000, True),
