@@ -69,9 +69,9 @@ _SPECULATIVE_ATTEMPTS = 2
 _REQUEST_SECONDS = 3.0  # above the server's own 2 s for writes and 1.8 s for CAS, whose answer says more
 _SCHEMA_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
-_AGAIN_SECONDS = 1.0  # between tries to connect at the start
+_AGAIN_SECONDS = 1.0  # between tries to connect at the start, and between looks at the connections afterwards
 _RECONNECT_SECONDS = 0.5
-_LOST_SECONDS = 5.0  # without any node, until names are looked up anew: far above what a node needs to be reached again
+_LOST_SECONDS = 5.0  # without any connection, until names are looked up anew: far above what a node takes to be reached
 _IN_FLIGHT = 256  # above it the driver's queues grow and its latency with them, while throughput stays
 _NO_LIMIT = 1_000_000
 _KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -177,6 +177,7 @@ class _DriverSession:
         self._connect = connect
         self._reached = time.monotonic()
         self._moving = asyncio.Lock()
+        self._closed = False
         self._answers = _Answers()
         self._prepared: dict[str, asyncio.Task[PreparedStatement]] = {}
         self._room = asyncio.Semaphore(_IN_FLIGHT)
@@ -216,12 +217,16 @@ class _DriverSession:
         await self._ask(SimpleStatement(self._qualified(cql)), seconds=_SCHEMA_SECONDS)
 
     async def follow(self) -> None:
-        """Connect anew where no node has been up for a while: the driver looks names up only once, and what they name may have moved."""
-        if any(host.is_up for host in self._session.cluster.metadata.all_hosts()):
-            self._reached = time.monotonic()
-        if time.monotonic() - self._reached < _LOST_SECONDS:
+        """Connect anew where there was no connection for a while: the driver looks names up only once, and what they name may have moved."""
+        now = time.monotonic()
+        if any(pool["open_count"] for pool in self._session.get_pool_state().values()):
+            self._reached = now
+        if now - self._reached < _LOST_SECONDS:
             return
+        self._reached = now  # the next try is as far away
         async with self._moving:
+            if self._closed:
+                return
             try:
                 found = await asyncio.to_thread(self._connect)
             except CannotStart as error:  # it has started; whoever mends the password need not do it again
@@ -235,6 +240,7 @@ class _DriverSession:
 
     async def close(self) -> None:
         """What connects just now is waited for, so that it can be closed."""
+        self._closed = True
         async with self._moving:
             await asyncio.to_thread(self._session.cluster.shutdown)
 
@@ -370,17 +376,21 @@ async def cassandra_session(
     while (connected := await asyncio.to_thread(connect)) is None:  # noqa: ASYNC110 - no event tells
         await asyncio.sleep(_AGAIN_SECONDS)
     session = _DriverSession(connected, keyspace, connect)
-    following = asyncio.create_task(every(_AGAIN_SECONDS, session.follow))
+    following: asyncio.Task[None] | None = None
     try:
         if not await asyncio.to_thread(_has_keyspace, connected, keyspace, create_with_replicas):
             raise NotMigrated(
                 f"Cassandra has no keyspace {keyspace}: create it with the replication that you want, "
                 "or have the migrate command do it, see docs/cassandra.md"
             )
+        following = asyncio.create_task(every(_AGAIN_SECONDS, session.follow))
         yield session
     finally:
-        await asyncio.shield(session.close())
-        following.cancel()
+        try:
+            await asyncio.shield(session.close())
+        finally:
+            if following is not None:
+                following.cancel()
 
 
 def _tls(authority: Path) -> ssl.SSLContext:
@@ -407,7 +417,9 @@ def _connected(
         return cluster.connect()
     except (NoHostAvailable, DriverException, OSError) as error:
         cluster.shutdown()
-        causes = list(error.errors.values()) if isinstance(error, NoHostAvailable) and error.errors else [error]
+        # of a session that has no node in its data centre the errors are a list of addresses
+        errors = error.errors if isinstance(error, NoHostAvailable) else None
+        causes = list(errors.values()) if errors and isinstance(errors, dict) else [error]
         if any(isinstance(cause, AuthenticationFailed) and _CANNOT_TELL not in str(cause) for cause in causes):
             raise CannotStart(f"Cassandra refuses the user or the password: {causes[0]}") from error
         log.warning("cassandra_does_not_answer", error=str(causes[0]))

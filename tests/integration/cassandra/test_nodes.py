@@ -90,10 +90,21 @@ async def test_a_node_that_comes_back_at_another_address_is_found_by_its_name(
 
             async def is_written() -> bool:
                 try:
-                    await session.write(_WRITE, [(1, 2, 2)])
+                    await session.write(
+                        _WRITE, [(1, 2, 2), (1, 3, 3)]
+                    )  # as a batch, which the driver does not prepare anew
                 except CassandraUnavailable:
                     return False
                 return True
 
             await until(is_written, "a write is answered")
-            assert await read(session, _READ, (1, 0)) == [(2,)], "it was written to the node that has gone"
+            assert await read(session, _READ, (1, 0)) == [(2,), (3,)], "it was written to the node that has gone"
+
+
+async def test_a_data_centre_without_nodes_is_waited_for(cassandra: Point) -> None:
+    async with keyspace(cassandra) as place:
+        login = place.login._asdict() if place.login else {}
+        elsewhere = cassandra_session([ContactPoint(*cassandra)], place.name, data_center="elsewhere", **login)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2), elsewhere:
+                pass
