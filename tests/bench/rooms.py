@@ -24,12 +24,17 @@ async def make_rooms(address: str, rooms: Mapping[str, Sequence[str]]) -> None:
             for start in range(1 + _MEMBERS_PER_CALL, len(members), _MEMBERS_PER_CALL):
                 await owner.add_members(room, list(members[start : start + _MEMBERS_PER_CALL]))
 
-    async with tertulia.connect(address, token=_SECRET.server_token(), connect_timeout=30) as server:
+    async with tertulia.connect(address, token_provider=_server_token, connect_timeout=30) as server:
         for start in range(0, len(users), _USERS_PER_CALL):
             await server.users.ensure(users[start : start + _USERS_PER_CALL])
         async with asyncio.TaskGroup() as tasks:
             for room, members in rooms.items():
                 tasks.create_task(make(room, members))
+
+
+async def _server_token() -> str:
+    """A new one each time: 100,000 channels may take longer than a token lives."""
+    return _SECRET.server_token()
 
 
 def crossed(users: Sequence[str], rooms_per_user: int, members: int, prefix: str) -> dict[str, list[str]]:
