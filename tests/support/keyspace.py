@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from libs.cassandra import ContactPoint as NodeAddress
 from libs.cassandra import Session, cassandra_session
+from tests.support.backends import NoBackend, skip_without
 from tests.support.cassandra_ring import create_keyspace
 from tests.support.cql import SUPERUSER, ContactPoint, Cql, Login, cql
 
@@ -27,6 +28,11 @@ class Keyspace(NamedTuple):
     def administration(self) -> AbstractAsyncContextManager[Session]:
         """As of who makes tables."""
         return self._session(self.login and SUPERUSER)
+
+    def require_login(self) -> None:
+        """Skip a test that is about users where Cassandra asks for none; a failure where servers are required, as any other lack is."""
+        if self.login is None:
+            skip_without(NoBackend(f"Cassandra at {self.point} asks nobody who comes"))
 
     @property
     def settings(self) -> dict[str, str]:

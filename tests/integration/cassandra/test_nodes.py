@@ -78,21 +78,18 @@ async def test_a_node_that_comes_back_at_another_address_is_found_by_its_name(
             await create_keyspace(connection, place.name, replicas=1)
         address = ring.nodes[0].point
         look_up = socket.getaddrinfo
-        monkeypatch.setattr(
+        monkeypatch.setattr(  # the driver asks it, in our process; another name server would have to be root's
             socket, "getaddrinfo", lambda host, *rest: look_up(address.host if host == _NAME else host, *rest)
         )
-        login = place.login._asdict() if place.login else {}
-        async with cassandra_session([ContactPoint(_NAME, address.port)], place.name, **login) as session:
+        async with place._replace(point=Point(_NAME, address.port)).session() as session:
             await session.define(_TABLE)
             await session.write(_WRITE, [(1, 1, 1)])
             address = cassandra
             await ring.nodes[0].kill()
 
             async def is_written() -> bool:
-                try:
-                    await session.write(
-                        _WRITE, [(1, 2, 2), (1, 3, 3)]
-                    )  # as a batch, which the driver does not prepare anew
+                try:  # a batch: its statements are not prepared anew by the driver
+                    await session.write(_WRITE, [(1, 2, 2), (1, 3, 3)])
                 except CassandraUnavailable:
                     return False
                 return True

@@ -133,14 +133,13 @@ async def test_a_schema_that_does_not_fit_keeps_it_from_starting(
 async def test_a_wrong_setting_keeps_it_from_starting(
     logs: LogKeyspace, settings: dict[str, str], complaint: str
 ) -> None:
-    if complaint == _REFUSED and logs.login is None:
-        pytest.skip("this Cassandra asks nobody who comes")
+    if complaint == _REFUSED:
+        logs.require_login()
     assert complaint in await _refusal(logs.settings | settings)
 
 
 async def test_who_has_not_the_rights_is_told_which_are_missing(logs: LogKeyspace, logs_to_break: LogKeyspace) -> None:
-    if logs.login is None:
-        pytest.skip("this Cassandra asks nobody who comes")
+    logs.require_login()
     elsewhere = logs._replace(name=logs_to_break.name).settings
     assert "has no SELECT permission" in await _refusal(elsewhere)
     assert "has no SELECT permission" in await _refusal(elsewhere, "message_store.migrate", "--wait")
