@@ -10,14 +10,15 @@ from tests.bench.paging import paging
 
 Row = Callable[[Job], Awaitable[Outcome]]
 
+# W3-cassandra comes last on its node, which then goes on compacting for a while: no row there is to pay for another's.
 ROWS: Mapping[str, Row] = {
     "W1-max": in_a_hall(100, windowed(32, joined=True)),
     "W1-rate": in_a_hall(100, paced(50)),
     "W2-max": in_a_house(windowed(64, joined=True)),
     "W2-rate": in_a_house(paced(500)),
     "W2-gateways": in_a_house(windowed(64, joined=True)),
-    "W2-cassandra": in_a_house(windowed(64, joined=True)),
     "W2-each": in_a_house(windowed(64, joined=True)),
+    "W2-cassandra": in_a_house(windowed(64, joined=True)),
     "W3-1": in_a_hall(2, windowed(1, joined=False)),
     "W3-64": in_a_hall(2, windowed(64, joined=False)),
     "W3-joined": in_a_hall(2, windowed(64, joined=True)),
