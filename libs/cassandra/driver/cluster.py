@@ -34,9 +34,8 @@ DEFAULT_PORT = 9042
 
 _CONNECT_SECONDS = 5.0
 _RECONNECT_SECONDS = 0.5
-_HEARTBEAT_SECONDS = (
-    5.0  # between heartbeats, and until one is taken for unanswered: longer than a node's pauses for garbage
-)
+_THREADS = 8  # each node that is silent takes one, to reconnect; repeated requests wait for one of them, too
+_HEARTBEAT_SECONDS = 5.0  # between them, and until one counts as unanswered: longer than a node's pauses for garbage
 
 
 class _InOneLine(logging.Filter):
@@ -159,6 +158,7 @@ def _cluster(
         reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
         connect_timeout=_CONNECT_SECONDS,
         control_connection_timeout=_CONNECT_SECONDS,
+        executor_threads=_THREADS,
         idle_heartbeat_interval=_HEARTBEAT_SECONDS,
         idle_heartbeat_timeout=_HEARTBEAT_SECONDS,
         compression=False,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cassandra import ConsistencyLevel
 from cassandra.cluster import ResponseFuture, ResultSet
 from cassandra.cluster import Session as CassandraSession
+from cassandra.connection import ConnectionShutdown
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement, SimpleStatement
 
 from libs.cassandra.driver.translation import raise_translated, translated
@@ -99,8 +100,10 @@ class Requests:
         return any(pool["open_count"] for pool in self._session.get_pool_state().values())
 
     async def close(self) -> None:
-        """What waits for an answer fails."""
+        """What waits for an answer fails: what the driver would ask another node, it drops."""
         await asyncio.to_thread(self._session.cluster.shutdown)
+        for done in tuple(self._open):
+            self._failed(done, ConnectionShutdown("the session was closed"))
 
     def _qualified(self, cql: str) -> str:
         return _TABLE.sub(f"{self.keyspace}.", cql)

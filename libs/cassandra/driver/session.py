@@ -127,10 +127,15 @@ class _FollowingSession:
         except CannotStart as error:  # it has started; whoever mends the password need not do it again
             log.warning("cassandra_is_not_to_be_used", error=str(error))
             return
-        if found is not None:
-            lost, self._requests = self._requests, Requests(found, self.keyspace)
-            await lost.close()
-            log.info("cassandra_is_found_again")
+        if found is None:
+            return
+        moved = Requests(found, self.keyspace)
+        if self._requests.is_connected():  # the driver has come back to its nodes by itself meanwhile
+            await moved.close()
+            return
+        lost, self._requests = self._requests, moved
+        await lost.close()
+        log.info("cassandra_is_found_again")
 
     async def close(self) -> None:
         """What connects just now is waited for, so that it can be closed."""
