@@ -209,7 +209,7 @@ class Database:
 
     def _log_bytes(self) -> int:
         """Not by `stat`: since Linux 6.13 the next write to a file whose times were asked for takes new ones, and without a
-        journal of the file system fdatasync then waits for one more write to the disk (W3 at window 1: −18 % sends)."""
+        journal of the file system fdatasync then waits for one more write to the disk (W3 at window 1: 760 sends/s instead of 930)."""
         return os.lseek(self._log, 0, os.SEEK_END)
 
     def _bound_log(self, max_bytes: int) -> None:

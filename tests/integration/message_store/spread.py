@@ -36,8 +36,12 @@ class SpreadLoad:
         """The seqs of each log's messages, in order."""
         self.last: dict[bytes, float] = {}
         """When each log had its newest acknowledgement."""
-        self.longest: dict[bytes, float] = {}
-        """The longest that a message of each log took, all tries together, since `forget_waits`."""
+        self.stayed: list[float] = []
+        """How long each message took, in seconds, all tries together, which the owner acknowledged that had acknowledged the one before."""
+        self.moved: list[float] = []
+        """The same where another one had: its log's shard had changed hands."""
+        self._owner: dict[bytes, str] = {}
+        """Who acknowledged each log's newest message."""
         self.failures = 0
         """Tries that ended with an error."""
         self.moves = 0
@@ -46,9 +50,6 @@ class SpreadLoad:
     def of_shards(self, shards: Iterable[int]) -> list[log_pb2.LogKey]:
         wanted = set(shards)
         return [log for log in self.logs if shard_of(log) in wanted]
-
-    def forget_waits(self) -> None:
-        self.longest.clear()
 
     def hurry(self, logs: Iterable[log_pb2.LogKey]) -> None:
         """Have the next message of some logs written now."""
@@ -69,23 +70,27 @@ class SpreadLoad:
             items = [item(f"id-{len(self.acknowledged[log.log_id]) + 1}", log=log) for log in due]
             for log in due:
                 first_tried.setdefault(log.log_id, now)
+            owners = [self._stores.router.owner_of(shard_of(log)) for log in due]
             outcomes = await self._stores.router.append(items, 5)
-            for log, outcome in zip(due, outcomes, strict=True):
+            for log, owner, outcome in zip(due, owners, outcomes, strict=True):
                 if isinstance(outcome, TertuliaError):
                     self.failures += 1
                 elif is_moving(outcome):
                     self.moves += 1
                 else:
                     assert not outcome.refusal
-                    self._note(log.log_id, outcome.seq, first_tried.pop(log.log_id))
+                    self._note(log.log_id, owner, outcome.seq, first_tried.pop(log.log_id))
                     self._due[log.log_id] = time.monotonic() + self._pause_seconds
                     continue
                 self._due[log.log_id] = time.monotonic() + (RETRY_SECONDS if is_moving(outcome) else _DOWN_SECONDS)
 
-    def _note(self, log_id: bytes, seq: int, first_tried: float) -> None:
+    def _note(self, log_id: bytes, owner: str, seq: int, first_tried: float) -> None:
         now = time.monotonic()
         self.acknowledged[log_id].append(seq)
-        self.longest[log_id] = max(self.longest.get(log_id, 0.0), now - first_tried)
+        before = self._owner.get(log_id) or owner  # nobody's name: nothing was known yet of several owners
+        waits = self.stayed if before == owner else self.moved
+        waits.append(now - first_tried)
+        self._owner[log_id] = owner
         self.last[log_id] = now
 
     async def all_acknowledged_since(self, moment: float, logs: Iterable[log_pb2.LogKey], seconds: float = 60) -> None:
