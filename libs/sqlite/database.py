@@ -70,7 +70,11 @@ class Database:
         self._reader = threading.local()
         self._reader_connections: list[sqlite3.Connection] = []
         self._writer_connection = self._connect(writable=True)
-        self._log = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._log = os.open(f"{path.resolve()}-wal", os.O_RDONLY | os.O_CLOEXEC)  # SQLite follows links, too
+        except OSError:
+            self._writer_connection.close()
+            raise
         self._writer = threading.Thread(target=self._write_groups, name="sqlite-writer", daemon=True)
         self.commits = 0
         """Transactions committed so far: each is one fsync of the write-ahead log."""
@@ -151,9 +155,9 @@ class Database:
             self._wake.notify()
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
+        os.close(self._log)
         for connection in self._reader_connections:
             connection.close()
-        os.close(self._log)
 
     def _connect(self, *, writable: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
@@ -208,8 +212,8 @@ class Database:
         return cast("Result", outcome)
 
     def _log_bytes(self) -> int:
-        """Not by `stat`: since Linux 6.13 the next write to a file whose times were asked for takes new ones, and without a
-        journal of the file system fdatasync then waits for one more write to the disk (W3 at window 1: 760 sends/s instead of 930)."""
+        """Not by `stat`: since Linux 6.13 the next write to a file whose times were asked for takes new ones, and on
+        a file system without a journal fdatasync then waits for one more write to the disk (W3 at window 1: 760 sends/s instead of 930)."""
         return os.lseek(self._log, 0, os.SEEK_END)
 
     def _bound_log(self, max_bytes: int) -> None:

@@ -10,6 +10,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -87,13 +88,15 @@ async def one_of_many_logs_is_killed(logs: LogKeyspace, folder: Path, times: int
 
 
 async def shards_move(logs: LogKeyspace, folder: Path, times: int) -> Figures:
-    """A third process comes, and goes, again and again: for how long at most nobody served each shard that moved, as its new owner
-    logs it; those of the start are among them. And what that is for writers: how long a log's first message to a new owner took, from
-    when it was first sent, be it to the old one, to its acknowledgement. A log has a writer of its own, which waits for no other."""
+    """A third process comes, and goes, again and again: for how long at most each shard that moved was open nowhere, as its new owner
+    logs it. And what that is for writers: how long a log's first message to a new owner took, from when it was first sent, be it to
+    the old one, to its acknowledgement. A log has a writer of its own, which waits for no other."""
     async with message_stores(folder, OWNERS, logs.settings) as stores:
+        await stores.owners.refresh()
         load = SpreadLoad(stores, _LOGS, groups=_LOGS, pause_seconds=_MOVE_PAUSE_SECONDS)
+        idle = _pauses(stores.logged())
         async with load.running():
-            load.stayed.clear()  # the first ones waited for their logs to be made
+            load.waits_at_same_owner.clear()  # the first ones waited for their logs to be made
             for _ in range(times):
                 assert await stores.processes[2].stop() == 0
                 await stores.shared_by(0, 1)
@@ -101,21 +104,28 @@ async def shards_move(logs: LogKeyspace, folder: Path, times: int) -> Figures:
                 await stores.shared_by(0, 1, 2)
         logged = stores.logged()
         assert "fencing" not in logged, "who leaves is asked for its shards, not fenced"
+        assert load.waits_at_new_owner, "no log was written to while its shard moved, so this showed nothing"
         what = (
-            "one of three goes and comes, a shard without an owner that serves it "
-            f"(first messages to new owners: {_spread(load.moved)}; other messages: {_spread(load.stayed)})"
+            f"one of three goes and comes: first messages to new owners, {_spread(load.waits_at_new_owner)}; "
+            f"other messages, {_spread(load.waits_at_same_owner)}; "
+            f"{logged.count('shards_not_drained')} times shards stayed where they were, as what was being appended took too long, "
+            f"{logged.count('shards_not_handed_over')} times the old owner did not answer; a shard was open nowhere"
         )
-        return Figures(what, _pauses(logged), load.failures)
+        return Figures(what, sorted((_pauses(logged) - idle).elements()), load.failures)
 
 
-def _pauses(logged: str) -> list[float]:
+def _pauses(logged: str) -> Counter[float]:
     """Of each shard that was handed over, in seconds."""
-    lines = [json.loads(line) for line in logged.splitlines() if '"taken_by_handover"' in line]
-    return [line["seconds"] for line in lines for _ in range(line["shards"])]
+    pauses: Counter[float] = Counter()
+    for line in logged.splitlines():
+        if '"taken_by_handover"' in line:
+            taken = json.loads(line)
+            pauses[taken["seconds"]] += taken["shards"]
+    return pauses
 
 
 def _spread(seconds: Sequence[float]) -> str:
-    return f"{len(seconds)}, median {statistics.median(seconds):.2f} s, slowest {max(seconds):.2f} s"
+    return f"{len(seconds)} times, median {statistics.median(seconds):.3f} s, worst {max(seconds):.3f} s"
 
 
 SCENARIOS = {"kill": one_is_killed, "many": one_of_many_logs_is_killed, "move": shards_move}

@@ -20,4 +20,4 @@ async def test_when_one_of_three_dies_on_another_machine_the_others_go_on_with_a
 
 async def test_who_comes_and_goes_is_asked_for_its_shards_and_not_fenced(logs: LogKeyspace, tmp_path: Path) -> None:
     figures = await shards_move(logs, tmp_path, times=1)
-    assert figures.seconds, "no log was written to meanwhile, so this showed nothing"
+    assert figures.seconds, "no shard was handed over, so this showed nothing"

@@ -36,9 +36,9 @@ class SpreadLoad:
         """The seqs of each log's messages, in order."""
         self.last: dict[bytes, float] = {}
         """When each log had its newest acknowledgement."""
-        self.stayed: list[float] = []
+        self.waits_at_same_owner: list[float] = []
         """How long each message took, in seconds, all tries together, which the owner acknowledged that had acknowledged the one before."""
-        self.moved: list[float] = []
+        self.waits_at_new_owner: list[float] = []
         """The same where another one had: its log's shard had changed hands."""
         self._owner: dict[bytes, str] = {}
         """Who acknowledged each log's newest message."""
@@ -87,9 +87,8 @@ class SpreadLoad:
     def _note(self, log_id: bytes, owner: str, seq: int, first_tried: float) -> None:
         now = time.monotonic()
         self.acknowledged[log_id].append(seq)
-        before = self._owner.get(log_id) or owner  # nobody's name: nothing was known yet of several owners
-        waits = self.stayed if before == owner else self.moved
-        waits.append(now - first_tried)
+        same = self._owner.get(log_id, owner) == owner
+        (self.waits_at_same_owner if same else self.waits_at_new_owner).append(now - first_tried)
         self._owner[log_id] = owner
         self.last[log_id] = now
 

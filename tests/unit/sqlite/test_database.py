@@ -241,6 +241,15 @@ async def test_reads_without_a_pause_do_not_let_the_write_ahead_log_grow(tmp_pat
     assert largest < 4 * limit, "it is ten times the limit otherwise"
 
 
+async def test_a_database_behind_a_link_is_one(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    link = tmp_path / "words.sqlite"
+    link.symlink_to(tmp_path / "data" / "words.sqlite")
+    async with open_database(link, SCHEMA) as database:
+        await database.write(insert("one"), brief=True)
+        assert await words(database) == ["one"]
+
+
 async def test_closing_finishes_what_waits(tmp_path: Path) -> None:
     path = tmp_path / "words.sqlite"
     async with open_database(path, SCHEMA) as database:
