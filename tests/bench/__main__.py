@@ -75,15 +75,30 @@ async def _measure(revisions: Sequence[Revision], options: argparse.Namespace) -
     }
     runs: list[Run] = []
     rows = _rows(options)
+    await _run_all(
+        [row for row in rows if not arrangement_of(row[0]).on_cassandra], None, revisions, options, facts, runs
+    )
+    # last: what a node does in the background would weigh on the others
     async with cassandra_for([row for row, _ in rows]) as node:
         facts["cassandra"] = f"commitlog_sync: {node.commit_log}" if isinstance(node, Node) else node
-        for number in range(options.runs):
-            for revision in revisions:  # in turn, so that what else the machine does meets all of them
-                for arrangement, of_it in _by_arrangement(rows, options.between):
-                    on = node if arrangement.on_cassandra else None
-                    if not isinstance(on, str):
-                        await _run(Round(number, revision, arrangement, on), of_it, options, facts, runs)
+        if isinstance(node, Node):
+            on_it = [row for row in rows if arrangement_of(row[0]).on_cassandra]
+            await _run_all(on_it, node, revisions, options, facts, runs)
     return runs, facts
+
+
+async def _run_all(
+    rows: Sequence[tuple[str, int]],
+    node: Node | None,
+    revisions: Sequence[Revision],
+    options: argparse.Namespace,
+    facts: Facts,
+    runs: list[Run],
+) -> None:
+    for number in range(options.runs):
+        for revision in revisions:  # in turn, so that what else the machine does meets all of them
+            for arrangement, of_it in _by_arrangement(rows, options.between):
+                await _run(Round(number, revision, arrangement, node), of_it, options, facts, runs)
 
 
 class Round(NamedTuple):
